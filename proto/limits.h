@@ -1,0 +1,76 @@
+/* Every bound of Kontor.  A decoder refuses what is beyond its bound before it allocates for it. */
+#ifndef KT_PROTO_LIMITS_H
+#define KT_PROTO_LIMITS_H
+
+/* on a link */
+#define KT_FRAME_BYTES_MAX            (256u << 10) /* one frame inside a session, clear text */
+#define KT_HANDSHAKE_FRAME_BYTES_MAX  4096u        /* before authentication */
+#define KT_NOISE_MESSAGE_BYTES_MAX    65535u       /* Noise specification, section 3 */
+#define KT_SESSION_BYTES_MAX          (1ull << 30) /* then the link is closed and redialled */
+#define KT_SESSION_MS_MAX             (3600u * 1000u)
+#define KT_GRANT_BYTES_MAX            (4u << 20)   /* what one pull may ask for */
+#define KT_WRAPS_PER_FRAME_MAX        1024u
+#define KT_INBOX_FRAMES_MAX           64u          /* waiting frames per peer; then reading from it stops */
+
+/* in a batch */
+#define KT_BATCH_BYTES_MAX            (192u << 10)
+#define KT_ENVELOPES_PER_BATCH_MAX    1024u
+#define KT_SECTIONS_PER_BATCH_MAX     64u
+#define KT_ITEM_BYTES_MAX             (128u << 10) /* clear part and ciphertext of one envelope */
+#define KT_CLEAR_BYTES_MAX            128u
+#define KT_CHANGE_BYTES_MAX           (112u << 10) /* plaintext of one envelope, after decompression */
+#define KT_OPS_PER_CHANGE_MAX         1024u
+#define KT_REPLACES_PER_OP_MAX        1024u
+#define KT_VALUE_BYTES_MAX            (32u << 10)
+#define KT_ELEMENT_BYTES_MAX          32u
+#define KT_TEXT_BYTES_MAX             (16u << 10)  /* one column of text */
+#define KT_NAME_BYTES_MAX             256u         /* actor, purpose, source system, source id, case number */
+
+/* in an organisation */
+#define KT_MEMBERS_MAX                1024u
+#define KT_COMPARTMENTS_MAX           64u
+#define KT_SYSTEMS_MAX                512u
+#define KT_SIGNERS_MAX                16u
+#define KT_CUTS_MAX                   4096u
+#define KT_EPOCHS_MAX                 64u
+#define KT_ORIGINS_MAX                8192u        /* (member, incarnation) pairs in a vector */
+#define KT_PEERS_MAX                  256u
+#define KT_ROSTER_BYTES_MAX           (192u << 10)
+#define KT_DIGEST_BUCKETS             1024u
+#define KT_GROUP_RECORDS_MAX          256u         /* golden group; a larger one is not joined */
+
+/* of a client */
+#define KT_REQUEST_BYTES_MAX          (1u << 20)
+#define KT_REPLY_BYTES_MAX            (4u << 20)
+#define KT_RECORDS_PER_PUT_MAX        256u
+#define KT_RECORD_BYTES_MAX           (96u << 10)  /* one put line, encoded; its change must fit KT_CHANGE_BYTES_MAX */
+#define KT_TOKEN_CHARS_MAX            200u
+#define KT_TOKENS_PER_LOOKUP_MAX      64u
+#define KT_CLIENTS_MAX                1000u
+#define KT_MATCHES_MAX                50u
+#define KT_VIEW_INTERACTIONS_MAX      50u          /* newest rows of a list in a view; the rest is paged */
+#define KT_VIEW_CASES_MAX             200u
+
+/* in time */
+#define KT_PULSE_MS                   5000u
+#define KT_PULSE_VECTOR_MS            60000u       /* the full vector in a pulse, this often */
+#define KT_SILENT_MS                  11000u       /* no pulse of a member for so long: it is silent */
+#define KT_REDIAL_MS_MAX              15000u
+#define KT_HANDSHAKE_MS_MAX           5000u
+#define KT_SKEW_MS_MAX                60000u       /* a stamp further ahead is applied, reported, and moves no clock */
+#define KT_HLC_CEILING_MS             60000u
+
+/* padding of a sealed change */
+#define KT_PAD_SMALL_BYTES            32u          /* up to KT_PAD_SMALL_UP_TO, KT_PAD_LARGE_BYTES above */
+#define KT_PAD_SMALL_UP_TO            1024u
+#define KT_PAD_LARGE_BYTES            256u
+
+_Static_assert(KT_BATCH_BYTES_MAX < KT_FRAME_BYTES_MAX, "a batch with its wraps travels in one frame");
+_Static_assert(KT_ITEM_BYTES_MAX < KT_BATCH_BYTES_MAX, "one envelope fits a batch");
+_Static_assert(KT_CHANGE_BYTES_MAX + 1024u < KT_ITEM_BYTES_MAX, "a sealed change fits its item");
+_Static_assert(KT_RECORD_BYTES_MAX < KT_CHANGE_BYTES_MAX, "a record fits its change");
+_Static_assert(KT_VALUE_BYTES_MAX < KT_RECORD_BYTES_MAX, "a value fits its record");
+_Static_assert(KT_TEXT_BYTES_MAX < KT_VALUE_BYTES_MAX, "a column fits its value");
+_Static_assert(KT_ROSTER_BYTES_MAX < KT_FRAME_BYTES_MAX, "a roster travels in one frame");
+
+#endif
