@@ -24,7 +24,9 @@ static void protobuf_free(void *arena, void *p)
 
 void kt_arena_init(struct kt_arena *a, size_t bytes_max)
 {
-    *a = (struct kt_arena){.bytes_max = bytes_max, .protobuf = {protobuf_alloc, protobuf_free, a}};
+    *a = (struct kt_arena){
+        .bytes_max = bytes_max, .protobuf = {protobuf_alloc, protobuf_free, a}
+    };
 }
 
 static void free_blocks(struct kt_arena_block *b)

@@ -7,10 +7,9 @@ struct error_words {
     const char *name, *text, *advice;
 };
 
-static const struct error_words words[] = {
-    {KT_OK, "KT_OK", "done", "nothing"},
+static const struct error_words words[] = {{KT_OK, "KT_OK", "done", "nothing"},
 #define KT_ERROR_WORDS(name, number, what, todo) {number, #name, what, todo},
-    KT_ERRORS(KT_ERROR_WORDS)
+                                           KT_ERRORS(KT_ERROR_WORDS)
 #undef KT_ERROR_WORDS
 };
 

@@ -1,8 +1,8 @@
 /* BLAKE2b (RFC 7693) over a label and a list of parts, a part at a time.
  *
  * Input of the hash: "kontor/v1/" label, then each part preceded by its length (be64).  A length below 2^56 begins with
- * a zero byte, which no label holds, so no two lists of labels and parts give the same input.  A hasher is a plain value
- * used by one thread; it owns nothing. */
+ * a zero byte, which no label holds, so no two lists of labels and parts give the same input.  A hasher is a plain
+ * value used by one thread; it owns nothing. */
 #ifndef KT_PROTO_HASH_H
 #define KT_PROTO_HASH_H
 

@@ -57,8 +57,9 @@ const char *kt_label_text(enum kt_label label);
 void kt_kdf(uint8_t *out, size_t out_len, enum kt_label label, const uint8_t parent[KT_KEY_BYTES],
             const struct kt_bytes *ctx, size_t n);
 
-/* Signs "kontor/v1/" label, NUL, message.  Verification of the same bytes under another label fails. */
-void kt_sign(enum kt_label label, const uint8_t secret[64], struct kt_bytes message, uint8_t out[KT_SIGNATURE_BYTES]);
+/* Signs "kontor/v1/" label, NUL, message.  Verification of the same bytes under another label fails.  KT_ENOMEM (only
+ * for messages over 4,000 bytes): out is zeros, which never verify. */
+int kt_sign(enum kt_label label, const uint8_t secret[64], struct kt_bytes message, uint8_t out[KT_SIGNATURE_BYTES]);
 int kt_verify(enum kt_label label, const uint8_t public_key[KT_PUBLIC_KEY_BYTES], struct kt_bytes message,
               struct kt_bytes signature) KT_MUST; /* KT_ESIGNATURE */
 
