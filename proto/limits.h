@@ -11,6 +11,10 @@
 #define KT_GRANT_BYTES_MAX            (4u << 20)   /* what one pull may ask for */
 #define KT_WRAPS_PER_FRAME_MAX        1024u
 #define KT_INBOX_FRAMES_MAX           64u          /* waiting frames per peer; then reading from it stops */
+#define KT_LINK_QUEUE_BYTES_MAX       (1u << 20)   /* sealed and not yet sent, per link; then KT_EAGAIN */
+#define KT_HALF_OPEN_MAX              128u         /* strangers who have not proved who they are */
+#define KT_URL_CHARS_MAX              256u         /* with the final NUL */
+#define KT_WHY_CHARS_MAX              256u         /* a reason in words, with the final NUL */
 
 /* in a batch */
 #define KT_BATCH_BYTES_MAX            (192u << 10)
@@ -32,6 +36,11 @@
 #define KT_SYSTEMS_MAX                512u
 #define KT_SIGNERS_MAX                16u
 #define KT_CUTS_MAX                   4096u
+#define KT_BUNDLES_MAX                4096u        /* sealed compartment bundles a roster names */
+#define KT_BUNDLE_BYTES_MAX           4096u
+#define KT_OFFICE_BYTES_MAX           63u          /* name of an office, an agency, a compartment, a source system */
+#define KT_ROSTER_CHAIN_MAX           4096u        /* versions in one admission */
+#define KT_ADMISSION_BYTES_MAX        (64u << 20)
 #define KT_EPOCHS_MAX                 64u
 #define KT_ORIGINS_MAX                8192u        /* (member, incarnation) pairs in a vector */
 #define KT_PEERS_MAX                  256u
@@ -47,6 +56,9 @@
 #define KT_TOKEN_CHARS_MAX            200u
 #define KT_TOKENS_PER_LOOKUP_MAX      64u
 #define KT_CLIENTS_MAX                1000u
+#define KT_REQUESTS_IN_FLIGHT_MAX     256u         /* unanswered, per connection; then reading from it stops */
+#define KT_CLIENT_QUEUE_BYTES_MAX     (4u * KT_REPLY_BYTES_MAX) /* replies it does not read; then it is closed */
+#define KT_BACKTRACE_WORDS_MAX        8u           /* in front of a request (SP), the request id included */
 #define KT_MATCHES_MAX                50u
 #define KT_VIEW_INTERACTIONS_MAX      50u          /* newest rows of a list in a view; the rest is paged */
 #define KT_VIEW_CASES_MAX             200u
@@ -57,6 +69,8 @@
 #define KT_SILENT_MS                  11000u       /* no pulse of a member for so long: it is silent */
 #define KT_REDIAL_MS_MAX              15000u
 #define KT_HANDSHAKE_MS_MAX           5000u
+#define KT_LINK_PING_MS               5000u        /* nothing arrived for so long: ask */
+#define KT_LINK_SILENT_MS             15000u       /* nothing arrived for so long: the line is dead */
 #define KT_SKEW_MS_MAX                60000u       /* a stamp further ahead is applied, reported, and moves no clock */
 #define KT_HLC_CEILING_MS             60000u
 
