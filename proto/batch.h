@@ -16,7 +16,7 @@
 struct kt_section_summary {
     kt_compartment compartment;
     uint32_t epoch; /* of the compartment's KEK when it was written */
-    uint32_t count; /* envelopes in the section; they number on from the sections before */
+    uint32_t count; /* envelopes in the section */
     struct kt_hash hash;
 };
 
@@ -95,7 +95,10 @@ struct kt_draft_batch {
     struct kt_draft_envelope *envelopes;
     uint32_t envelopes_len;
 };
-/* Numbers the envelopes (sets .envelope) as kt_batch_seal will: ascending compartment, then as given. */
+/* An envelope is named by its compartment and its place in that section, from 0: a writer knows the name before the
+ * batch is full, and a reader of one compartment needs no other's counts. */
+static inline uint32_t kt_envelope_number(kt_compartment c, uint32_t index) { return c << 16 | index; }
+/* Numbers the envelopes (sets .envelope) as kt_batch_seal will: in each compartment as given. */
 void kt_batch_number(struct kt_draft_batch *d);
 /* nonce_bases: one fresh random base of KT_NONCE_BASE_BYTES for each compartment present, ascending. */
 int kt_batch_seal(const struct kt_draft_batch *d, const uint8_t (*nonce_bases)[KT_NONCE_BASE_BYTES],

@@ -33,7 +33,7 @@ struct kt_envelope_place {
     kt_compartment compartment;
     uint32_t epoch;
     uint8_t nonce_base[KT_NONCE_BASE_BYTES];
-    uint32_t envelope; /* through the batch, from 0 */
+    uint32_t envelope; /* kt_envelope_number */
 };
 
 int kt_clear_encode(const struct kt_clear *c, struct kt_buf *out) KT_MUST;

@@ -49,6 +49,7 @@
     X(KT_EUNMAPPED,     -38, "no compartment is mapped to this source system",  "have the authority map it")            \
     X(KT_EEND,          -39, "the end",                                         "nothing")                              \
     X(KT_ESNAPSHOT,     -40, "the journal no longer reaches back so far",       "take a snapshot from a peer")          \
+    X(KT_EEXPIRED,      -41, "its time has passed",                             "have the authority issue a new one")   \
     X(KT_EBUG,          -99, "a bug in Kontor",                                 "report it with the log")
 
 enum kt_error {

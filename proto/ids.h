@@ -35,8 +35,8 @@ struct kt_origin {
     uint64_t incarnation;
 };
 
-/* The name of one op: batches of an origin count from 1, envelopes through the batch from 0, ops through the envelope
- * from 0. */
+/* The name of one op: batches of an origin count from 1, ops through the envelope from 0; for envelopes see
+ * kt_envelope_number. */
 struct kt_dot {
     struct kt_origin origin;
     uint64_t batch;

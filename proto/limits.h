@@ -10,6 +10,11 @@
 #define KT_SESSION_MS_MAX             (3600u * 1000u)
 #define KT_GRANT_BYTES_MAX            (4u << 20)   /* what one pull may ask for */
 #define KT_WRAPS_PER_FRAME_MAX        1024u
+#define KT_BATCHES_PER_FRAME_MAX      4096u
+#define KT_WRAP_BYTES_MAX             256u
+#define KT_ERASURE_BYTES_MAX          1024u
+#define KT_PULSE_BYTES_MAX            (224u << 10) /* with a whole vector of KT_ORIGINS_MAX heads */
+#define KT_SNAPSHOT_ROWS_MAX          8192u        /* rows of one kind in one piece of a snapshot */
 #define KT_INBOX_FRAMES_MAX           64u          /* waiting frames per peer; then reading from it stops */
 #define KT_LINK_QUEUE_BYTES_MAX       (1u << 20)   /* sealed and not yet sent, per link; then KT_EAGAIN */
 #define KT_HALF_OPEN_MAX              128u         /* strangers who have not proved who they are */
@@ -55,6 +60,10 @@
 #define KT_RECORD_BYTES_MAX           (96u << 10)  /* one put line, encoded; its change must fit KT_CHANGE_BYTES_MAX */
 #define KT_TOKEN_CHARS_MAX            200u
 #define KT_TOKENS_PER_LOOKUP_MAX      64u
+#define KT_FIELDS_PER_RECORD_MAX      256u
+#define KT_VALUES_PER_FIELD_MAX       1024u        /* values to add, or to remove, in one field of a record */
+#define KT_CONFLICTS_PER_REPLY_MAX    1024u
+#define KT_REASON_BYTES_MAX           1024u
 #define KT_CLIENTS_MAX                1000u
 #define KT_REQUESTS_IN_FLIGHT_MAX     256u         /* unanswered, per connection; then reading from it stops */
 #define KT_CLIENT_QUEUE_BYTES_MAX     (4u * KT_REPLY_BYTES_MAX) /* replies it does not read; then it is closed */
@@ -85,6 +94,7 @@ _Static_assert(KT_CHANGE_BYTES_MAX + 1024u < KT_ITEM_BYTES_MAX, "a sealed change
 _Static_assert(KT_RECORD_BYTES_MAX < KT_CHANGE_BYTES_MAX, "a record fits its change");
 _Static_assert(KT_VALUE_BYTES_MAX < KT_RECORD_BYTES_MAX, "a value fits its record");
 _Static_assert(KT_TEXT_BYTES_MAX < KT_VALUE_BYTES_MAX, "a column fits its value");
+_Static_assert(KT_PULSE_BYTES_MAX + 1024u < KT_FRAME_BYTES_MAX, "a pulse travels in one frame");
 _Static_assert(KT_ROSTER_BYTES_MAX < KT_FRAME_BYTES_MAX, "a roster travels in one frame");
 
 #endif

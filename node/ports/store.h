@@ -23,6 +23,7 @@ enum kt_env { KT_ENV_KEYS, KT_ENV_JOURNAL, KT_ENV_STORE, KT_ENV_COUNT };
     X(keys_roster,     KT_ENV_KEYS,    true,  "roster version -> signed roster")                                       \
     X(keys_bundle,     KT_ENV_KEYS,    false, "bundle hash -> sealed compartment bundle")                              \
     X(keys_wrap,       KT_ENV_KEYS,    false, "data key id -> wrap")                                                   \
+    X(keys_ward,       KT_ENV_KEYS,    false, "compartment, tag, generation, birth epoch, data key id -> nothing")     \
     X(keys_erasure,    KT_ENV_KEYS,    false, "compartment, tag -> erasure")                                           \
     X(journal_batch,   KT_ENV_JOURNAL, true,  "position -> batch as received")                                         \
     X(journal_where,   KT_ENV_JOURNAL, false, "origin, number -> position")                                            \
