@@ -70,6 +70,13 @@ int kt_seal_encode(const struct kt_seal *s, struct kt_buf *out) KT_MUST;
 int kt_seal_decode(struct kt_bytes in, struct kt_arena *arena, struct kt_seal *out) KT_MUST;
 struct kt_hash kt_seal_hash(struct kt_bytes seal_bytes);
 
+struct kt_hash kt_item_body_hash(struct kt_bytes clear, struct kt_bytes cipher);
+struct kt_hash kt_item_hash(const struct kt_tag *tag, uint32_t generation, const struct kt_hash *body_hash);
+
+/* A decoded batch back into bytes, its signed and hashed parts as they came.  Items set to `erased` since then are written
+ * as their three hashed values: the seal stands, the content is gone. */
+int kt_batch_encode(const struct kt_batch *b, struct kt_buf *out) KT_MUST;
+
 /* Building one.  An envelope yet to be sealed: the caller gives changes grouped as they come; the builder sorts them
  * into sections by compartment (stable), numbers them, seals, hashes and signs. */
 struct kt_draft_envelope {
@@ -100,7 +107,9 @@ struct kt_draft_batch {
 static inline uint32_t kt_envelope_number(kt_compartment c, uint32_t index) { return c << 16 | index; }
 /* Numbers the envelopes (sets .envelope) as kt_batch_seal will: in each compartment as given. */
 void kt_batch_number(struct kt_draft_batch *d);
-/* nonce_bases: one fresh random base of KT_NONCE_BASE_BYTES for each compartment present, ascending. */
+/* KT_ELIMIT: too many envelopes or sections; KT_EOVERSIZE: past KT_BATCH_BYTES_MAX (see kt_item_bytes_max); KT_EINVAL: not
+ * numbered, a stamp above the clock, or epochs that differ within a compartment.  On failure `out` is as it was.
+ * nonce_bases: one fresh random base of KT_NONCE_BASE_BYTES for each compartment present, ascending. */
 int kt_batch_seal(const struct kt_draft_batch *d, const uint8_t (*nonce_bases)[KT_NONCE_BASE_BYTES],
                   const uint8_t sign_secret[64], struct kt_buf *out, struct kt_hash *seal_hash) KT_MUST;
 

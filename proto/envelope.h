@@ -41,6 +41,8 @@ int kt_clear_decode(struct kt_bytes in, struct kt_clear *out) KT_MUST;
 /* Compresses, pads and seals.  `clear` is the encoded clear part. */
 int kt_envelope_seal(const struct kt_envelope_place *at, const uint8_t dek[KT_KEY_BYTES], struct kt_bytes clear,
                      struct kt_bytes change, struct kt_buf *out) KT_MUST;
+/* No more than this does an envelope with a change of so many bytes add to its batch: for whoever fills batches. */
+size_t kt_item_bytes_max(size_t change_len);
 /* Opens into `out` (appended) the encoded change.  KT_EOPEN: forged or another key; KT_EOVERSIZE, KT_EMALFORMED: its
  * author sealed what nobody can read.  Each of them voids the envelope when the key was the right one. */
 int kt_envelope_open(const struct kt_envelope_place *at, const uint8_t dek[KT_KEY_BYTES], struct kt_bytes clear,

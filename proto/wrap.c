@@ -14,15 +14,17 @@
 #define AAD_BYTES    (4u + KT_TAG_BYTES + 4u + KT_DEK_ID_BYTES + 4u)
 #define ID_CTX_BYTES (4u + KT_TAG_BYTES + 4u + 4u)
 
+/* clang-format off */
 static const struct kt_wire_field wrap_fields[] = {
-    {1, KT_WIRE_RAW,   true,  offsetof(struct kt_wrap, id),          .max = KT_DEK_ID_BYTES},
-    {2, KT_WIRE_U32,   true,  offsetof(struct kt_wrap, compartment), .max = UINT32_MAX     },
-    {3, KT_WIRE_RAW,   true,  offsetof(struct kt_wrap, tag),         .max = KT_TAG_BYTES   },
-    {4, KT_WIRE_U32,   false, offsetof(struct kt_wrap, generation),  .max = UINT32_MAX     },
-    {5, KT_WIRE_U32,   false, offsetof(struct kt_wrap, birth_epoch), .max = UINT32_MAX     },
-    {6, KT_WIRE_U32,   false, offsetof(struct kt_wrap, epoch),       .max = UINT32_MAX     },
-    {7, KT_WIRE_BYTES, true,  offsetof(struct kt_wrap, sealed),      .max = SEALED_BYTES   },
+    {1, KT_WIRE_RAW, true, offsetof(struct kt_wrap, id), .max = KT_DEK_ID_BYTES},
+    {2, KT_WIRE_U32, true, offsetof(struct kt_wrap, compartment), .max = UINT32_MAX},
+    {3, KT_WIRE_RAW, true, offsetof(struct kt_wrap, tag), .max = KT_TAG_BYTES},
+    {4, KT_WIRE_U32, .at = offsetof(struct kt_wrap, generation), .max = UINT32_MAX},
+    {5, KT_WIRE_U32, .at = offsetof(struct kt_wrap, birth_epoch), .max = UINT32_MAX},
+    {6, KT_WIRE_U32, .at = offsetof(struct kt_wrap, epoch), .max = UINT32_MAX},
+    {7, KT_WIRE_BYTES, true, offsetof(struct kt_wrap, sealed), .max = SEALED_BYTES},
 };
+/* clang-format on */
 static const struct kt_wire_message wrap_message = KT_WIRE_MESSAGE_OF(wrap_fields);
 
 static void put_be32(uint8_t *out, uint32_t v)
