@@ -88,6 +88,9 @@ struct kt_store_ops {
     int (*checkpoint)(struct kt_store *s);
     int (*restore)(struct kt_store *s);      /* KT_ENOTFOUND: there is none.  The store holds the copy afterwards */
     int (*discard)(struct kt_store *s);      /* empties the store environment (only that) */
+    /* The node knows its own head again (a peer told, or it took a new incarnation): files_moved is false from here on,
+     * durably.  Until then every open finds it true again. */
+    int (*settled)(struct kt_store *s);
     int (*info)(struct kt_store *s, enum kt_env env, struct kt_env_info *out);
     void (*close)(struct kt_store *s);
 };

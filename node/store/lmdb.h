@@ -1,0 +1,53 @@
+/* The disk of a node: the backend of ports/store.h over LMDB 0.9.24 and newer.
+ *
+ *   DIR/lock                       held (flock) as long as the store is open: one process per DIR
+ *   DIR/mark                       what was left here: boot, file identities, stopped cleanly or not (store/mark.h)
+ *   DIR/keys, journal, store/      one LMDB environment each: data.mdb, lock.mdb
+ *   DIR/checkpoint/data.mdb        the verified copy of store
+ *
+ * keys and journal: a commit that returned KT_OK survives a loss of power.  store: it survives the end of the process
+ * (MDB_NOSYNC); after a loss of power it is discarded (kt_store.store_survived).
+ *
+ * Threads: read transactions of any number of threads; a write transaction is begun and ended by one thread, and a
+ * second one of the same environment is refused with KT_EAGAIN (LMDB would wait, for ever in the same thread).
+ * checkpoint may run on a thread of its own beside readers and writers.  restore and discard close and open the
+ * environment: they return KT_EAGAIN while any transaction of it is open, and a begin meanwhile waits for them.
+ *
+ * Bytes given to put must not come out of the same transaction (LMDB may move them while it makes room); keys may.
+ * Keys and values handed out are aligned to 2 bytes only.
+ *
+ * Errors besides those of the port: KT_EFULL (disk or map; nothing was changed, reading goes on), KT_EDAMAGED (the file
+ * is no sound database), KT_EAGAIN, KT_EIO (anything else; after a failed commit end the process and recover). */
+#ifndef KT_STORE_LMDB_H
+#define KT_STORE_LMDB_H
+
+#include "ports/store.h"
+
+struct kt_lmdb_config {
+    const char *dir;                  /* made (mode 0700) where missing; its parent must exist */
+    uint64_t map_bytes[KT_ENV_COUNT]; /* the most an environment can grow to; 0: 16, 256, 256 GiB.  Costs address space
+                                         only.  A file that is larger already opens at its own size */
+    uint64_t ahead_bytes;             /* zeros written ahead of the journal's end; 0: 16 MiB */
+    uint32_t readers_max;             /* read transactions at once, other processes' included; 0: 1024 */
+    const char *boot_id_path;         /* NULL: /proc/sys/kernel/random/boot_id */
+    /* One sentence about what is wrong with a file or was found at open, for the log; NULL: nobody listens.  Called
+     * from within the calls of this header and of the port. */
+    void (*say)(void *context, const char *sentence);
+    void *context;
+};
+
+/* Opens the store, making what is missing.  `config` and its strings are copied.  Before LMDB sees a file, it is looked
+ * at with distrust (store/mdb_file.h).  A damaged `store` is set aside (store_survived is then false); damaged `keys`
+ * or `journal` are KT_EDAMAGED, and stay as they are.  A directory made just now counts as survived and unmoved.
+ * KT_EAGAIN: another process holds DIR. */
+int kt_lmdb_open(const struct kt_lmdb_config *config, struct kt_store **out) KT_MUST;
+
+/* Frees reader slots that dead processes left behind; call it every few seconds.  *cleared (may be NULL): how many. */
+int kt_lmdb_check_readers(struct kt_store *s, int *cleared) KT_MUST;
+
+/* Walks all of one environment's file, page by page, past LMDB: structure, order and counts of every table (the newest
+ * commit; the environment is held in a read transaction meanwhile).  KT_EDAMAGED with a sentence through `say`.
+ * Slow: it reads the whole file. */
+int kt_lmdb_verify(struct kt_store *s, enum kt_env env) KT_MUST;
+
+#endif

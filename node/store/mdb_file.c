@@ -1,0 +1,324 @@
+#include "store/mdb_file.h"
+
+#include "store/files.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define MDB_FILE_MAGIC   0xbeefc0deu
+#define MDB_FILE_VERSION 1u
+#define PAGE_HEADER      16u
+#define PAGE_BYTES_MIN   512u
+#define PAGE_BYTES_MAX   32768u
+#define NODE_HEADER      8u
+#define KEY_BYTES_MAX    511u
+#define DEPTH_MAX        32u /* CURSOR_STACK */
+#define TABLES_MAX       64u
+#define NO_PAGE          UINT64_MAX
+#define FREE_LIST_MAX    (64u << 20) /* one row of it, in bytes */
+
+enum page_flag { P_BRANCH = 1, P_LEAF = 2, P_OVERFLOW = 4, P_META = 8, P_DIRTY = 16 };
+enum node_flag { F_BIGDATA = 1, F_SUBDATA = 2 };
+enum tree_flag { T_INTEGER = 8 };
+enum tree_kind { TREE_FREE, TREE_MAIN, TREE_TABLE };
+
+struct tree { /* MDB_db */
+    uint32_t pad;
+    uint16_t flags, depth;
+    uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
+};
+struct meta { /* MDB_meta */
+    uint32_t magic, version;
+    uint64_t address, map_bytes;
+    struct tree trees[2];
+    uint64_t last_page, txn;
+};
+struct header { /* MDB_page */
+    uint64_t number;
+    uint16_t pad, flags, lower, upper;
+};
+_Static_assert(sizeof(struct tree) == 48 && sizeof(struct meta) == 136 && sizeof(struct header) == PAGE_HEADER,
+               "the layout of LMDB 0.9 on 64 bits");
+
+struct walk {
+    int fd;
+    uint32_t page_bytes;
+    uint64_t pages;            /* numbers below it may be used */
+    uint8_t *seen;             /* one bit a page */
+    uint8_t *level[DEPTH_MAX]; /* a page each */
+    uint8_t *scratch;          /* one page */
+    char *why;
+    struct tree tables[TABLES_MAX];
+    unsigned tables_len;
+
+    /* the tree being walked */
+    enum tree_kind kind;
+    struct tree tree;
+    bool whole;
+    uint64_t entries;
+    uint8_t last[KEY_BYTES_MAX];
+    size_t last_len;
+    enum { ANY_KEY, ABOVE_LAST, FROM_LAST } next_key; /* what the next key must be */
+};
+
+struct node {
+    uint32_t data_len; /* leaf */
+    uint64_t child;    /* branch */
+    uint16_t flags;
+    struct kt_bytes key;
+    const uint8_t *data; /* leaf; in the page unless F_BIGDATA */
+};
+
+__attribute__((format(printf, 2, 3))) static int damaged(struct walk *w, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(w->why, KT_MDB_WHY_BYTES, format, args);
+    va_end(args);
+    return KT_EDAMAGED;
+}
+
+/* Marks `n` pages from `first` as used; each may be used once. */
+static int use_pages(struct walk *w, uint64_t first, uint64_t n)
+{
+    if (first < 2 || first >= w->pages || n > w->pages - first)
+        return damaged(w, "page %" PRIu64 " is outside the file", first);
+    for (uint64_t p = first; p < first + n; p++) {
+        if (w->seen[p / 8] >> (p % 8) & 1) return damaged(w, "page %" PRIu64 " is used twice", p);
+        w->seen[p / 8] |= (uint8_t)(1u << (p % 8));
+    }
+    return KT_OK;
+}
+
+static int read_page(struct walk *w, uint64_t number, uint8_t *page)
+{
+    int err = kt_read_at(w->fd, page, w->page_bytes, number * w->page_bytes);
+    return err == KT_ETRUNCATED ? damaged(w, "the file ends before page %" PRIu64, number) : err;
+}
+
+static int key_order(const struct walk *w, struct kt_bytes a, struct kt_bytes b)
+{
+    if (!(w->tree.flags & T_INTEGER)) return kt_bytes_compare(a, b);
+    uint64_t x = 0, y = 0;
+    memcpy(&x, a.data, sizeof(x));
+    memcpy(&y, b.data, sizeof(y));
+    return (x > y) - (x < y);
+}
+
+/* Keys rise through the whole tree: a branch's key lies above all to its left, and what is under it starts there. */
+static int take_key(struct walk *w, uint64_t page, struct kt_bytes key, bool branch)
+{
+    bool integer = w->tree.flags & T_INTEGER;
+    if (key.len == 0 || key.len > KEY_BYTES_MAX || (integer && key.len != sizeof(uint64_t)))
+        return damaged(w, "a key of %zu bytes in page %" PRIu64, key.len, page);
+    if (w->next_key != ANY_KEY) {
+        int c = key_order(w, key, kt_bytes(w->last, w->last_len));
+        if (c < 0 || (c == 0 && w->next_key == ABOVE_LAST))
+            return damaged(w, "keys out of order in page %" PRIu64, page);
+    }
+    memcpy(w->last, key.data, key.len);
+    w->last_len = key.len;
+    w->next_key = branch ? FROM_LAST : ABOVE_LAST;
+    return KT_OK;
+}
+
+static int take_node(struct walk *w, uint64_t number, const uint8_t *page, const struct header *h, unsigned i,
+                     struct node *out)
+{
+    uint16_t at, lo, hi, flags, key_len;
+    memcpy(&at, page + PAGE_HEADER + 2 * i, sizeof(at));
+    if (at < h->upper || at % 2 || at > w->page_bytes - NODE_HEADER)
+        return damaged(w, "row %u of page %" PRIu64 " lies outside it", i, number);
+    memcpy(&lo, page + at + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 2), sizeof(lo));
+    memcpy(&hi, page + at + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 2 : 0), sizeof(hi));
+    memcpy(&flags, page + at + 4, sizeof(flags));
+    memcpy(&key_len, page + at + 6, sizeof(key_len));
+    bool branch = h->flags & P_BRANCH;
+    uint32_t low = lo | (uint32_t)hi << 16;
+    size_t data_here = branch ? 0 : (flags & F_BIGDATA) ? sizeof(uint64_t) : low;
+    if (NODE_HEADER + key_len + data_here > w->page_bytes - at)
+        return damaged(w, "row %u of page %" PRIu64 " is longer than it", i, number);
+    *out = (struct node){
+        .data_len = low,
+        .child = low | (uint64_t)flags << 32,
+        .flags = branch ? 0 : flags,
+        .key = kt_bytes(page + at + NODE_HEADER, key_len),
+        .data = page + at + NODE_HEADER + key_len,
+    };
+    return KT_OK;
+}
+
+/* A value too large for its leaf: a run of pages, the first with a header. */
+static int walk_run(struct walk *w, const struct node *n, uint64_t *first)
+{
+    memcpy(first, n->data, sizeof(*first));
+    if (*first < 2 || *first >= w->pages) return damaged(w, "page %" PRIu64 " is outside the file", *first);
+    if (!w->whole) return KT_OK;
+    int err = read_page(w, *first, w->scratch);
+    if (err) return err;
+    struct header h;
+    memcpy(&h, w->scratch, sizeof(h));
+    uint32_t pages = h.lower | (uint32_t)h.upper << 16;
+    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) pages = h.upper | (uint32_t)h.lower << 16;
+    uint64_t needed = (PAGE_HEADER - 1 + (uint64_t)n->data_len) / w->page_bytes + 1;
+    if (h.number != *first || (h.flags & ~P_DIRTY) != P_OVERFLOW || pages < needed)
+        return damaged(w, "page %" PRIu64 " does not start the value it should", *first);
+    err = use_pages(w, *first, pages);
+    for (uint64_t p = 1; !err && p < needed; p++) err = read_page(w, *first + p, w->scratch);
+    return err;
+}
+
+/* A row of the free list: {count, page numbers} of pages nobody uses. */
+static int walk_free_row(struct walk *w, const struct node *n, uint64_t run)
+{
+    if (n->data_len < sizeof(uint64_t) || n->data_len % sizeof(uint64_t) || n->data_len > FREE_LIST_MAX)
+        return damaged(w, "a free list of %" PRIu32 " bytes", n->data_len);
+    uint64_t *list = malloc(n->data_len);
+    if (!list) return KT_ENOMEM;
+    int err = KT_OK;
+    if (run)
+        err = kt_read_at(w->fd, list, n->data_len, run * w->page_bytes + PAGE_HEADER);
+    else
+        memcpy(list, n->data, n->data_len);
+    if (!err && list[0] >= n->data_len / sizeof(uint64_t)) err = damaged(w, "a free list longer than its row");
+    for (uint64_t i = 1; !err && i <= list[0]; i++) err = use_pages(w, list[i], 1);
+    free(list);
+    return err == KT_ETRUNCATED ? damaged(w, "the file ends within its free list") : err;
+}
+
+static int walk_row(struct walk *w, uint64_t page, const struct node *n)
+{
+    uint64_t run = 0;
+    int err = take_key(w, page, n->key, false);
+    if (!err && (n->flags & F_BIGDATA)) err = walk_run(w, n, &run);
+    if (err) return err;
+    w->entries++;
+    if (w->kind == TREE_FREE) return walk_free_row(w, n, run);
+    if (w->kind == TREE_TABLE)
+        return n->flags & ~F_BIGDATA ? damaged(w, "a strange row in page %" PRIu64, page) : KT_OK;
+    if (n->flags != F_SUBDATA || n->data_len != sizeof(struct tree) || w->tables_len == TABLES_MAX)
+        return damaged(w, "page %" PRIu64 " of the main tree holds what is no table", page);
+    memcpy(&w->tables[w->tables_len++], n->data, sizeof(struct tree));
+    return KT_OK;
+}
+
+static int read_header(struct walk *w, uint64_t number, unsigned level, struct header *h)
+{
+    if (level >= DEPTH_MAX || level >= w->tree.depth) return damaged(w, "a tree is deeper than it says");
+    if (!w->level[level]) w->level[level] = malloc(w->page_bytes);
+    if (!w->level[level]) return KT_ENOMEM;
+    int err = use_pages(w, number, 1);
+    if (!err) err = read_page(w, number, w->level[level]);
+    if (err) return err;
+    memcpy(h, w->level[level], sizeof(*h));
+    h->flags &= (uint16_t)~P_DIRTY;
+    unsigned wanted = level + 1u == w->tree.depth ? P_LEAF : P_BRANCH;
+    if (h->number != number || h->flags != wanted || h->lower < PAGE_HEADER || h->lower > h->upper ||
+        h->upper > w->page_bytes || h->lower % 2)
+        return damaged(w, "page %" PRIu64 " is not the page it should be", number);
+    unsigned rows = (h->lower - PAGE_HEADER) / 2u;
+    if (rows == 0 || (rows == 1 && wanted == P_BRANCH && w->kind != TREE_FREE))
+        return damaged(w, "page %" PRIu64 " holds too little", number);
+    return KT_OK;
+}
+
+static int walk_page(struct walk *w, uint64_t number, unsigned level) /* at most DEPTH_MAX deep */
+{
+    struct header h;
+    int err = read_header(w, number, level, &h);
+    unsigned rows = err ? 0 : (h.lower - PAGE_HEADER) / 2u;
+    for (unsigned i = 0; !err && i < rows; i++) {
+        struct node n = {0};
+        err = take_node(w, number, w->level[level], &h, i, &n);
+        if (err) return err;
+        if (h.flags & P_LEAF) {
+            err = walk_row(w, number, &n);
+            continue;
+        }
+        if (i > 0) err = take_key(w, number, n.key, true); /* the first child has no key of its own */
+        if (!err && w->whole) err = walk_page(w, n.child, level + 1);
+        if (!err && (n.child < 2 || n.child >= w->pages))
+            err = damaged(w, "page %" PRIu64 " is outside the file", n.child);
+    }
+    return err;
+}
+
+static int walk_tree(struct walk *w, enum tree_kind kind, const struct tree *tree, bool whole)
+{
+    w->kind = kind;
+    w->tree = *tree;
+    w->whole = whole;
+    w->entries = 0;
+    w->next_key = ANY_KEY;
+    if (kind == TREE_FREE) w->tree.flags |= T_INTEGER;
+    if (kind == TREE_TABLE && (tree->flags & ~T_INTEGER)) return damaged(w, "a table of a kind Kontor does not use");
+    if (tree->root == NO_PAGE) return tree->entries ? damaged(w, "a tree without a root counts rows") : KT_OK;
+    int err = walk_page(w, tree->root, 0);
+    if (!err && whole && w->entries != tree->entries)
+        err = damaged(w, "a table counts %" PRIu64 " rows and holds %" PRIu64, tree->entries, w->entries);
+    return err;
+}
+
+static int read_meta(struct walk *w, unsigned slot, struct meta *out)
+{
+    uint8_t page[PAGE_HEADER + sizeof(struct meta)];
+    int err = kt_read_at(w->fd, page, sizeof(page), (uint64_t)slot * w->page_bytes);
+    if (err) return err == KT_ETRUNCATED ? damaged(w, "the file ends before its second meta page") : err;
+    struct header h;
+    memcpy(&h, page, sizeof(h));
+    memcpy(out, page + PAGE_HEADER, sizeof(*out));
+    if (!(h.flags & P_META) || out->magic != MDB_FILE_MAGIC) return damaged(w, "this is no database of Kontor");
+    if (out->version != MDB_FILE_VERSION) {
+        snprintf(w->why, KT_MDB_WHY_BYTES, "its format has version %" PRIu32 ", not %u", out->version,
+                 MDB_FILE_VERSION);
+        return KT_EVERSION;
+    }
+    uint32_t bytes = out->trees[0].pad;
+    if (bytes < PAGE_BYTES_MIN || bytes > PAGE_BYTES_MAX || (bytes & (bytes - 1)) || (slot && bytes != w->page_bytes))
+        return damaged(w, "a page size of %" PRIu32, bytes);
+    w->page_bytes = bytes;
+    return KT_OK;
+}
+
+/* The meta page in charge: the newer of both, or that of one transaction. */
+static int pick_meta(struct walk *w, uint64_t txn, uint64_t file_bytes, struct meta *out)
+{
+    struct meta m[2];
+    int err = read_meta(w, 0, &m[0]);
+    if (!err) err = read_meta(w, 1, &m[1]);
+    if (err) return err;
+    unsigned slot = txn ? txn & 1 : m[1].txn > m[0].txn;
+    if (txn && m[slot].txn != txn) return KT_EAGAIN;
+    if ((m[slot].txn & 1) != slot) return damaged(w, "its meta pages are exchanged");
+    if (m[slot].last_page < 1 || m[slot].last_page >= file_bytes / w->page_bytes)
+        return damaged(w, "the file ends before its last page %" PRIu64, m[slot].last_page);
+    *out = m[slot];
+    return KT_OK;
+}
+
+int kt_mdb_check(int fd, enum kt_mdb_check how, uint64_t txn, char why[KT_MDB_WHY_BYTES])
+{
+    struct stat st;
+    if (fstat(fd, &st)) return KT_EIO;
+    if (st.st_size == 0) return KT_ENOTFOUND;
+
+    struct walk w = {.fd = fd, .why = why};
+    struct meta m;
+    int err = pick_meta(&w, txn, (uint64_t)st.st_size, &m);
+    if (err) return err;
+    w.pages = m.last_page + 1;
+    w.seen = calloc(w.pages / 8 + 1, 1);
+    w.scratch = malloc(w.page_bytes);
+    if (!w.seen || !w.scratch) err = KT_ENOMEM;
+    if (!err) err = walk_tree(&w, TREE_FREE, &m.trees[0], true);
+    if (!err) err = walk_tree(&w, TREE_MAIN, &m.trees[1], true);
+    for (unsigned i = 0; !err && i < w.tables_len; i++)
+        err = walk_tree(&w, TREE_TABLE, &w.tables[i], how == KT_MDB_ALL);
+    for (unsigned i = 0; i < DEPTH_MAX; i++) free(w.level[i]);
+    free(w.scratch);
+    free(w.seen);
+    return err;
+}

@@ -1,0 +1,31 @@
+/* An LMDB data file, read with distrust.
+ *
+ * LMDB 0.9 believes its file: a truncated one ends the process with SIGBUS, a pointer gone wrong with SIGSEGV or an
+ * abort.  So Kontor looks first, with its own reader, which believes nothing: the format is that of LMDB 0.9 (mdb.c:
+ * MDB_page, MDB_node, MDB_db, MDB_meta; data version 1), in the byte order and word size of this machine.
+ *
+ *   page 0, 1   meta pages: magic beefc0de, version, roots of the free list and of the main tree, last page,
+ * transaction page n      16 bytes {number 8, pad 2, flags 2, lower 2, upper 2 (or count 4)}, then a branch, a leaf, or
+ * the start of a run that holds one large value
+ */
+#ifndef KT_STORE_MDB_FILE_H
+#define KT_STORE_MDB_FILE_H
+
+#include "proto/bytes.h"
+#include "proto/errors.h"
+
+#define KT_MDB_WHY_BYTES 160u
+
+enum kt_mdb_check {
+    KT_MDB_ROOTS, /* meta pages, the free list, the main tree, and the root page of every table: quick */
+    KT_MDB_ALL,   /* every page of every table: structure, order of keys, number of rows, and that it can be read */
+};
+
+/* Checks the newest commit in the file, or (txn not 0) that commit.  The file must not change under it: either nobody
+ * has it open for writing, or a read transaction of `txn` is held meanwhile.
+ *
+ * KT_OK.  KT_ENOTFOUND: the file is empty.  KT_EDAMAGED, KT_EVERSION: with a sentence in `why`.  KT_EAGAIN: `txn` is no
+ * longer in a meta page.  KT_EIO, KT_ENOMEM. */
+int kt_mdb_check(int fd, enum kt_mdb_check how, uint64_t txn, char why[KT_MDB_WHY_BYTES]) KT_MUST;
+
+#endif
