@@ -92,6 +92,23 @@ struct kt_peer_message {
 };
 
 int kt_peer_encode(const struct kt_peer_message *m, struct kt_buf *out) KT_MUST; /* KT_EOVERSIZE past KT_FRAME_BYTES_MAX */
+/* Borrows from `in`, arrays from the arena.  KT_ETRUNCATED, KT_EMALFORMED (also: not exactly one part, heads out of
+ * order), KT_EOVERSIZE; KT_ELIMIT past the arena's cap. */
 int kt_peer_decode(struct kt_bytes in, struct kt_arena *arena, struct kt_peer_message *out) KT_MUST;
+
+/* The same answer without an array of batches, for a server that reads its journal: begin, add until KT_ELIMIT (the
+ * frame is full: finish, send, begin the next), finish.  The bytes are those kt_peer_encode would write. */
+struct kt_answer_builder {
+    struct kt_buf *out;
+    size_t start, mark;
+    uint32_t batches_len; /* added so far */
+};
+void kt_answer_begin(struct kt_answer_builder *b, struct kt_buf *out);
+/* A batch with the wraps of the keys it introduces.  KT_ELIMIT: not in this frame, nothing was added.  The first batch
+ * of a frame always fits; of its wraps as many as do (the others are asked for by id). */
+int kt_answer_add(struct kt_answer_builder *b, struct kt_bytes batch, const struct kt_bytes *wraps,
+                  uint32_t wraps_len) KT_MUST;
+/* Everything of `rest` but its batches. */
+int kt_answer_finish(struct kt_answer_builder *b, const struct kt_answer *rest) KT_MUST;
 
 #endif
