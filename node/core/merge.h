@@ -23,7 +23,7 @@ struct kt_live {
 struct kt_slot {
     struct kt_entity_id entity;
     uint32_t field;
-    struct kt_bytes element;
+    struct kt_bytes element; /* as the ops name it: digests cover it */
     struct kt_live *live;
     uint32_t live_len, live_cap;
     bool dirty;
@@ -57,8 +57,11 @@ struct kt_merge_port {
     /* The slot of (entity, field) in which `dot` is live, looking at `hint` first; NULL where it is live nowhere. */
     int (*holding)(void *ctx, const struct kt_op_context *at, const struct kt_entity_id *entity, uint32_t field,
                    struct kt_bytes hint, const struct kt_dot *dot, struct kt_slot **out);
-    /* Has the op of this dot taken effect here already (its batch applied, its envelope not held)? */
+    /* Has the op of this dot taken effect here already (its batch applied, its envelope not held)?  Not yet true for
+     * ops of the batch or the held envelope that is being merged now. */
     int (*settled)(void *ctx, const struct kt_op_context *at, const struct kt_dot *dot, bool *out);
+    /* Keeps a debt.  Debts of one dot that name another ward, entity or field stand side by side (one names it
+     * wrongly, and nobody knows yet which); of the same names the greatest generation is kept. */
     int (*debt_put)(void *ctx, const struct kt_debt *debt);
     /* Is there a debt that cancels this very op: same compartment, ward, entity, field, dot, generation not above. */
     int (*debt_covers)(void *ctx, const struct kt_op_context *at, const struct kt_op *op, bool *out);
@@ -69,11 +72,13 @@ struct kt_merge_port {
     void (*went)(void *ctx, const struct kt_op_context *at, const struct kt_slot *slot, const struct kt_live *live);
 };
 
-/* Merges one op.  Doing it again changes nothing. */
+/* Merges one op.  Doing it again changes nothing; but what has settled, and may have been replaced since, is not to be
+ * merged again: the caller's vector sees to that. */
 int kt_merge_op(const struct kt_merge_port *port, const struct kt_op_context *at, const struct kt_op *op) KT_MUST;
 
 /* Row form of slots (the store's state and list rows; also what a view copies from): length-prefixed, in order of
- * entity, field, element.  Positions are kept.  Decoding borrows from `in`, arrays from the arena. */
+ * entity, field, element (else KT_EBUG); empty slots are left out.  Positions are kept.  Decoding borrows from `in`,
+ * arrays from the arena.  KT_EVERSION, KT_ETRUNCATED, KT_EOVERSIZE, KT_EMALFORMED; KT_ELIMIT: the arena's cap. */
 int kt_slots_encode(const struct kt_slot *const *slots, size_t n, struct kt_buf *out) KT_MUST;
 int kt_slots_decode(struct kt_bytes in, struct kt_arena *arena, struct kt_slot **slots, size_t *n) KT_MUST;
 int kt_slot_compare(const struct kt_slot *a, const struct kt_slot *b);

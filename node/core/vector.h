@@ -4,6 +4,7 @@
 #define KT_CORE_VECTOR_H
 
 #include "proto/pulse.h"
+#include "proto/roster.h"
 
 struct kt_vector_entry {
     struct kt_origin origin;
@@ -19,10 +20,17 @@ uint64_t kt_vector_get(const struct kt_vector *v, struct kt_origin o); /* 0: not
 const struct kt_vector_entry *kt_vector_find(const struct kt_vector *v, struct kt_origin o);
 /* Sets an entry (never lowers: KT_EBUG).  KT_ENOMEM, KT_ELIMIT past KT_ORIGINS_MAX. */
 int kt_vector_set(struct kt_vector *v, const struct kt_vector_entry *e) KT_MUST;
+/* Room for len entries: kt_vector_set of as many does not fail then.  KT_ENOMEM, KT_ELIMIT. */
+int kt_vector_reserve(struct kt_vector *v, size_t len) KT_MUST;
+/* `to` is a vector ({0} or in use): its memory is used again. */
 int kt_vector_copy(const struct kt_vector *from, struct kt_vector *to) KT_MUST;
+/* Takes off what the roster's cuts (of whole origins) say does not count: cut batches count as present and empty. */
+void kt_vector_clip(struct kt_vector *v, const struct kt_roster *roster);
 bool kt_vector_covers(const struct kt_vector *v, const struct kt_head *heads, size_t n);
 /* How many batches `have` holds that `lack` does not. */
 uint64_t kt_vector_behind(const struct kt_vector *have, const struct kt_vector *lack);
+/* Entries in order, packed (origin 12, number 8, with seals 32 more), in runs of 64:
+ * h(i + 1) = BLAKE2b-256(label, h(i), run i), h(0) = zeros; an empty vector is one empty run. */
 struct kt_hash kt_vector_hash(const struct kt_vector *v);       /* label "vector": origin, number... */
 struct kt_hash kt_vector_seals_hash(const struct kt_vector *v); /* label "vector-seals": origin, number, seal hash... */
 /* "member/incarnation" -> number as heads in an arena array */
