@@ -8,7 +8,9 @@
 
 #include "core/digest.h"
 #include "core/merge.h"
+#include "core/vector.h"
 #include "engine/keyring.h"
+#include "proto/schema.h"
 
 struct kt_workset;
 
@@ -18,12 +20,13 @@ struct kt_ward {
     struct kt_entity_id id;
     struct kt_slot **slots; /* registers and sets, in slot order; list rows are not here */
     uint32_t slots_len, slots_cap;
-    uint32_t generation;    /* below which everything is erased; writes use it; 0 where nothing was erased */
-    bool found;             /* has or had a row */
-    bool dirty;             /* changed in this transaction: views must follow */
+    uint32_t generation; /* below which everything is erased; writes use it; 0 where nothing was erased */
+    bool found;          /* has or had a row */
+    bool dirty;          /* changed in this transaction: views must follow */
 };
 
-int kt_workset_create(struct kt_store *store, struct kt_keyring *keyring, struct kt_world *world, struct kt_workset **out) KT_MUST;
+int kt_workset_create(struct kt_store *store, struct kt_keyring *keyring, struct kt_world *world,
+                      struct kt_workset **out) KT_MUST;
 void kt_workset_free(struct kt_workset *w);
 /* A store transaction; write: at most one at a time, the engine's.  A read-only workset never flushes. */
 int kt_workset_begin(struct kt_workset *w, bool write) KT_MUST;
@@ -38,9 +41,11 @@ void kt_workset_abort(struct kt_workset *w);
 
 /* The ward, loaded on first use (empty where it has no row).  KT_EKEY: this node does not read the compartment;
  * KT_EDAMAGED: its row does not open. */
-int kt_workset_ward(struct kt_workset *w, kt_compartment c, const struct kt_entity_id *ward, struct kt_ward **out) KT_MUST;
+int kt_workset_ward(struct kt_workset *w, kt_compartment c, const struct kt_entity_id *ward,
+                    struct kt_ward **out) KT_MUST;
 /* NULL where there is none. */
-struct kt_slot *kt_ward_slot(const struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t field, struct kt_bytes element);
+struct kt_slot *kt_ward_slot(const struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t field,
+                             struct kt_bytes element);
 /* All slots of (entity, field), contiguous: index of the first, and how many. */
 uint32_t kt_ward_field(const struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t field, uint32_t *first);
 
@@ -52,7 +57,6 @@ int kt_workset_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_
                     int (*give)(void *ctx, const struct kt_slot *row), void *ctx) KT_MUST;
 
 /* The port merge works through, for ops that come with `at`; settled() asks `vector`. */
-struct kt_vector;
 void kt_workset_merge_port(struct kt_workset *w, const struct kt_vector *vector, struct kt_merge_port *out);
 
 /* Wards changed in this transaction. */
