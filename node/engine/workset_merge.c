@@ -130,7 +130,7 @@ static int port_debt_covers(void *ctx, const struct kt_op_context *at, const str
 static int port_own(void *ctx, struct kt_slot *slot, struct kt_live *live)
 {
     struct kt_workset *w = ctx;
-    if (slot->live_len == slot->live_cap) {
+    if (slot->live_len >= slot->live_cap) {
         const uint32_t cap = slot->live_len ? slot->live_len * 2 : 1;
         struct kt_live *grown = kt_arena_array(&w->arena, cap, sizeof *grown);
         if (!grown) return KT_ELIMIT;
