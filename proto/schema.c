@@ -72,7 +72,9 @@ const char *kt_schema_authority(uint32_t field)
     static const struct {
         uint32_t field;
         const char *system;
-    } authorities[] = {{0, NULL}};
+    } authorities[] = {
+        {0, NULL}
+    };
     for (uint32_t i = 0; authorities[i].field; i++)
         if (authorities[i].field == field) return authorities[i].system;
     return NULL;

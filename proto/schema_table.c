@@ -16,8 +16,10 @@ CODES(consent, "deny", "withdrawn", "permit");
 CODES(verdict, "NO_MATCH", "POSSIBLE_MATCH", "MATCH");
 CODES(verdict_by, "MANUAL", "AUTO");
 
-#define COLUMN(set, constant, n, text, value_type, ...) {.number = n, .name = text, .type = KT_##value_type, ##__VA_ARGS__},
-#define COLUMN_SET(set) static const struct kt_schema_column kt_columns_##set[] = {KT_COLUMNS_##set(COLUMN){.number = 0}};
+#define COLUMN(set, constant, n, text, value_type, ...)                                                                \
+    {.number = n, .name = text, .type = KT_##value_type, ##__VA_ARGS__},
+#define COLUMN_SET(set)                                                                                                \
+    static const struct kt_schema_column kt_columns_##set[] = {KT_COLUMNS_##set(COLUMN){.number = 0}};
 KT_COLUMN_SETS(COLUMN_SET)
 
 #define FIELD(kind, constant, n, text, field_shape, field_rule, field_place, value_type, ...)                          \
