@@ -59,9 +59,11 @@ struct kt_batch {
     struct kt_section *sections; /* seal.sections_len of them, same order */
 };
 
+#define KT_BATCH_ARENA_BYTES (512u << 10) /* room for any batch within its limits */
+
 /* Takes a batch apart and checks its form and its hashes: sections against the seal, items against sections.  Not the
  * signature, not rights.  Borrows from `in`; arrays from the arena.  KT_ETRUNCATED, KT_EOVERSIZE, KT_EMALFORMED,
- * KT_ESUITE, KT_EHASH. */
+ * KT_ESUITE, KT_EHASH; KT_ELIMIT: past the arena's cap. */
 int kt_batch_decode(struct kt_bytes in, struct kt_arena *arena, struct kt_batch *out) KT_MUST;
 /* Only the seal (to look up origin and number cheaply). */
 int kt_batch_peek(struct kt_bytes in, struct kt_arena *arena, struct kt_seal *out, struct kt_hash *seal_hash) KT_MUST;

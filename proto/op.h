@@ -29,7 +29,13 @@ struct kt_change {
     uint32_t ops_len;
 };
 
+#define KT_CHANGE_ARENA_BYTES (512u << 10) /* room for any change within its limits */
+
+/* KT_EOVERSIZE: a field, or the whole, past its limit; KT_ELIMIT: too many ops or replaces; KT_EUTF8: actor, purpose or
+ * basis.  On failure `out` keeps its length. */
 int kt_change_encode(const struct kt_change *c, struct kt_buf *out) KT_MUST;
+/* KT_ETRUNCATED, KT_EMALFORMED, KT_EOVERSIZE, KT_EUTF8: its author's doing, the same on every node.  KT_ELIMIT: past the
+ * arena's cap, our own doing. */
 int kt_change_decode(struct kt_bytes in, struct kt_arena *arena, struct kt_change *out) KT_MUST;
 
 #endif
