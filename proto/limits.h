@@ -81,7 +81,7 @@
 #define KT_LINK_PING_MS               5000u        /* nothing arrived for so long: ask */
 #define KT_LINK_SILENT_MS             15000u       /* nothing arrived for so long: the line is dead */
 #define KT_SKEW_MS_MAX                60000u       /* a stamp further ahead is applied, reported, and moves no clock */
-#define KT_HLC_CEILING_MS             60000u
+#define KT_HLC_CEILING_MS             10000u       /* pulses and stamps stay below a durable bound so far ahead */
 
 /* padding of a sealed change */
 #define KT_PAD_SMALL_BYTES            32u          /* up to KT_PAD_SMALL_UP_TO, KT_PAD_LARGE_BYTES above */
