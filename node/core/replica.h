@@ -9,6 +9,7 @@
 
 #include "core/hlc.h"
 #include "core/vector.h"
+#include "proto/batch.h"
 #include "proto/peer.h"
 #include "proto/roster.h"
 
@@ -77,6 +78,7 @@ struct kt_effect {
     struct kt_origin origin;
     kt_member member;
     const char *why;
+    bool whole; /* PULSE: with the full vector */
 };
 
 struct kt_effects {
@@ -96,6 +98,8 @@ int kt_replica_step(struct kt_replica *r, const struct kt_event *ev, struct kt_e
 const struct kt_vector *kt_replica_vector(const struct kt_replica *r);
 uint64_t kt_replica_incarnation(const struct kt_replica *r);
 bool kt_replica_frozen(const struct kt_replica *r, struct kt_origin o);
+/* Freezes an origin whose fork was proved before this start (the proof is kept in the journal). */
+int kt_replica_freeze(struct kt_replica *r, struct kt_origin o) KT_MUST;
 /* Our pulse as issued (encoded and decoded), to be relayed with the others. */
 int kt_replica_own_pulse(struct kt_replica *r, struct kt_bytes encoded, const struct kt_pulse *p, uint64_t now_mono_ms) KT_MUST;
 
