@@ -39,7 +39,11 @@ int kt_judge_batch(const struct kt_batch *b, const struct kt_cluster *cluster, c
                    const struct kt_roster *newest, const struct kt_vector_entry *head)
 {
     int err = kt_judge_seal(b, cluster, named);
-    if (err) return err;
+    return err ? err : kt_judge_standing(b, newest, head);
+}
+
+int kt_judge_standing(const struct kt_batch *b, const struct kt_roster *newest, const struct kt_vector_entry *head)
+{
     if (newest && b->seal.number > kt_roster_cut(newest, b->seal.origin, 0)) return KT_ECUT;
     return judge_chain(b, head);
 }

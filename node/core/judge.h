@@ -18,6 +18,9 @@ int kt_judge_batch(const struct kt_batch *b, const struct kt_cluster *cluster, c
 /* The part of it that needs no head, so that it can run ahead: everything up to the signature. */
 int kt_judge_seal(const struct kt_batch *b, const struct kt_cluster *cluster, const struct kt_roster *named) KT_MUST;
 
+/* The rest of it, for one whose seal was judged good: cuts, and its place in the chain. */
+int kt_judge_standing(const struct kt_batch *b, const struct kt_roster *newest, const struct kt_vector_entry *head) KT_MUST;
+
 /* Does this section count: KT_OK, KT_EVOID (the origin may not write the compartment), KT_ECUT. */
 int kt_judge_section(const struct kt_seal *seal, uint32_t section, const struct kt_roster *named,
                      const struct kt_roster *newest) KT_MUST;

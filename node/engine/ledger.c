@@ -15,7 +15,7 @@ int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out)
     l->progress_ctx = c->progress_ctx;
     l->origin.member = kt_keyring_self(c->keyring);
     kt_arena_init(&l->arena, GROUP_ARENA_BYTES_MAX);
-    int e = kt_journal_writer_create(c->store, c->threaded, &l->writer);
+    int e = kt_journal_writer_new(c->store, c->threaded, &l->writer);
     if (!e) e = kt_workset_create(c->store, c->keyring, c->world, &l->workset);
     if (!e) e = kt_views_create(l->workset, c->phone_country, &l->views);
     if (!e) e = kt_keyring_number_get(c->keyring, "incarnation", &l->origin.incarnation);
@@ -98,7 +98,7 @@ int kt_ledger_begin(struct kt_ledger *l)
     int e = l->store_position < l->position ? kt_ledger_catch_up(l) : KT_OK;
     if (e) return e;
     kt_arena_reset(&l->arena);
-    l->records_len = l->wrote_len = 0;
+    l->records_len = l->wrote_len = l->pulses_len = 0;
     l->draft.open = false;
     l->touched = false;
     l->wrote = kt_arena_array(&l->arena, KT_GROUP_RECORDS, sizeof *l->wrote);
@@ -161,6 +161,18 @@ int kt_ledger_take(struct kt_ledger *l, struct kt_opened *o)
     return KT_OK;
 }
 
+int kt_ledger_keep_pulse(struct kt_ledger *l, kt_member member, struct kt_bytes pulse)
+{
+    const struct kt_bytes copy = kt_arena_copy(&l->arena, pulse);
+    if (!copy.data) return KT_ELIMIT;
+    uint32_t i = 0;
+    while (i < l->pulses_len && l->pulses[i].member != member) i++;
+    if (i == KT_MEMBERS_MAX) return KT_ELIMIT;
+    if (i == l->pulses_len) l->pulses_len++;
+    l->pulses[i] = (struct kt_journal_pulse_record){member, copy};
+    return KT_OK;
+}
+
 int kt_ledger_retry_held(struct kt_ledger *l)
 {
     l->touched = true;
@@ -209,8 +221,9 @@ static int commit_all(struct kt_ledger *l)
         return e;
     }
     if ((e = kt_wrap_group_commit(wraps))) return e;
-    const bool journal = l->records_len > 0;
-    if (journal && (e = kt_journal_writer_begin(l->writer, l->records, l->records_len))) return e;
+    const bool journal = l->records_len > 0 || l->pulses_len > 0;
+    l->group = (struct kt_journal_group){l->records, l->records_len, l->pulses, l->pulses_len};
+    if (journal && (e = kt_journal_writer_begin(l->writer, &l->group))) return e;
     int views = l->touched ? kt_views_update(l->views) : KT_OK;
     if (!views && l->touched) views = mark_group(l);
     if (!views && l->touched) views = kt_workset_flush(l->workset);

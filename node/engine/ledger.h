@@ -41,6 +41,8 @@ int kt_ledger_begin(struct kt_ledger *l) KT_MUST;
 int kt_ledger_take(struct kt_ledger *l, struct kt_opened *o) KT_MUST;
 /* Wraps that came by themselves: forged ones are dropped.  *useful: at least one was new. */
 int kt_ledger_take_wraps(struct kt_ledger *l, const struct kt_bytes *wraps, uint32_t n, bool *useful) KT_MUST;
+/* The newest pulse of a member, to be kept with this group's batches. */
+int kt_ledger_keep_pulse(struct kt_ledger *l, kt_member member, struct kt_bytes pulse) KT_MUST;
 int kt_ledger_retry_held(struct kt_ledger *l) KT_MUST;
 
 /* One record of a client.  KT_OK: merged, *token says what to wait for.  A refusal leaves the group as it was, with

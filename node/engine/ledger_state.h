@@ -52,6 +52,9 @@ struct kt_ledger {
     struct kt_draft draft;
     struct kt_wrote *wrote;
     uint32_t wrote_len;
+    struct kt_journal_group group;
+    struct kt_journal_pulse_record pulses[KT_MEMBERS_MAX];
+    uint32_t pulses_len;
     bool touched;                /* the store changes in this group */
     struct kt_apply_count count; /* since the start */
     uint64_t groups, commit_ns_last;

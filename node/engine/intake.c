@@ -1,0 +1,61 @@
+#include "engine/intake.h"
+
+#include <stdlib.h>
+
+/* A frame of 256 KiB of compressed changes may open into far more; beyond this it is refused as an amplification. */
+#define INTAKE_ARENA_BYTES_MAX (160u << 20)
+
+static int open_answer(struct kt_keyring *k, struct kt_intake *i)
+{
+    struct kt_answer *a = &i->message.answer;
+    i->opened = kt_arena_array(&i->arena, a->batches_len, sizeof *i->opened);
+    if (a->batches_len && !i->opened) return KT_ELIMIT;
+    for (uint32_t n = 0; n < a->batches_len; n++) {
+        const struct kt_answer_batch *b = &a->batches[n];
+        int e = kt_open_batch(k, b->batch, b->wraps, b->wraps_len, &i->arena, &i->opened[n]);
+        if (e) return e;
+    }
+    return KT_OK;
+}
+
+static bool pulse_is_good(struct kt_keyring *k, struct kt_arena *arena, struct kt_bytes bytes)
+{
+    const struct kt_roster *roster = kt_keyring_roster(k);
+    struct kt_pulse p;
+    if (kt_pulse_decode(bytes, arena, &p)) return false;
+    const struct kt_roster_member *m = kt_roster_member(roster, p.member);
+    return m && !m->revoked && memcmp(&p.cluster, &roster->cluster, sizeof p.cluster) == 0 &&
+           kt_pulse_verify(bytes, m->pub.sign) == KT_OK;
+}
+
+/* Relayed pulses are others' words: a bad one is left out, the rest stands. */
+static int keep_good_pulses(struct kt_keyring *k, struct kt_intake *i)
+{
+    struct kt_bytes_list *list = &i->message.pulses;
+    uint32_t good = 0;
+    for (uint32_t n = 0; n < list->len; n++)
+        if (pulse_is_good(k, &i->arena, list->items[n])) list->items[good++] = list->items[n];
+    list->len = good;
+    return KT_OK;
+}
+
+struct kt_intake *kt_intake_frame(struct kt_keyring *k, uint64_t link, struct kt_bytes frame)
+{
+    struct kt_intake *i = calloc(1, sizeof *i);
+    if (!i) return NULL;
+    kt_arena_init(&i->arena, INTAKE_ARENA_BYTES_MAX);
+    i->link = link;
+    i->frame_bytes = frame.len;
+    const struct kt_bytes own = kt_arena_copy(&i->arena, frame);
+    i->verdict = own.data ? kt_peer_decode(own, &i->arena, &i->message) : KT_EMALFORMED;
+    if (!i->verdict && i->message.part == KT_PEER_ANSWER) i->verdict = open_answer(k, i);
+    if (!i->verdict && i->message.part == KT_PEER_PULSES) i->verdict = keep_good_pulses(k, i);
+    return i;
+}
+
+void kt_intake_free(struct kt_intake *i)
+{
+    if (!i) return;
+    kt_arena_free(&i->arena);
+    free(i);
+}
