@@ -39,6 +39,8 @@ static bool epochs_ascend(const struct kt_compartment_keys *k)
 
 int kt_compartment_keys_encode(const struct kt_compartment_keys *k, struct kt_buf *out)
 {
+    size_t start = out->len;
+
     if (k->keks_len == 0 || k->keks_len > KT_EPOCHS_MAX || !epochs_ascend(k)) return KT_EINVAL;
     kt_buf_be32(out, KT_SUITE_1);
     kt_buf_be32(out, k->compartment);
@@ -50,6 +52,7 @@ int kt_compartment_keys_encode(const struct kt_compartment_keys *k, struct kt_bu
         kt_buf_be32(out, k->keks[i].epoch);
         kt_buf_put(out, KT_BYTES_OF(k->keks[i].key));
     }
+    if (out->err) out->len = start;
     return out->err;
 }
 
@@ -92,6 +95,7 @@ int kt_bundle_seal(const struct kt_compartment_keys *k, const uint8_t receive_pu
                    struct kt_buf *out)
 {
     struct kt_buf plain;
+    size_t start = out->len;
 
     kt_buf_init(&plain, ENCODED_BYTES_MAX);
     int rc = kt_compartment_keys_encode(k, &plain);
@@ -101,6 +105,7 @@ int kt_bundle_seal(const struct kt_compartment_keys *k, const uint8_t receive_pu
     rc = out->err;
     /* refused only for a receive key of low order, with which no secret can be shared */
     if (!rc && crypto_box_seal(sealed, plain.data, plain.len, receive_public)) rc = KT_EINVAL;
+    if (rc) out->len = start;
 out:
     kt_buf_wipe_free(&plain);
     return rc;

@@ -42,7 +42,10 @@ int kt_identity_seal(const struct kt_identity *id, const uint8_t root_key[KT_KEY
     size_t head_len = out->len - start;
     kt_buf_put(out, kt_bytes(nonce, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES));
     uint8_t *sealed = kt_buf_extend(out, SEED_BYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES);
-    if (!sealed) return out->err;
+    if (!sealed) {
+        out->len = start;
+        return out->err;
+    }
     crypto_sign_ed25519_sk_to_seed(seed, id->sign_secret);
     memcpy(seed + 32, id->session_secret, sizeof(id->session_secret));
     memcpy(seed + 64, id->receive_secret, sizeof(id->receive_secret));
