@@ -47,6 +47,7 @@ struct kt_txn *kt_workset_txn(struct kt_workset *w) { return w->txn; }
 struct kt_store *kt_workset_store(struct kt_workset *w) { return w->store; }
 struct kt_keyring *kt_workset_keyring(struct kt_workset *w) { return w->keyring; }
 struct kt_arena *kt_workset_arena(struct kt_workset *w) { return &w->arena; }
+struct kt_world *kt_workset_world(struct kt_workset *w) { return w->world; }
 
 void kt_workset_abort(struct kt_workset *w)
 {

@@ -34,6 +34,7 @@ struct kt_txn *kt_workset_txn(struct kt_workset *w);
 struct kt_store *kt_workset_store(struct kt_workset *w);
 struct kt_keyring *kt_workset_keyring(struct kt_workset *w);
 struct kt_arena *kt_workset_arena(struct kt_workset *w); /* lives as long as the transaction */
+struct kt_world *kt_workset_world(struct kt_workset *w);
 /* Writes every dirty row; the transaction stays open. */
 int kt_workset_flush(struct kt_workset *w) KT_MUST;
 int kt_workset_commit(struct kt_workset *w) KT_MUST; /* flush and commit; ends the transaction either way */
