@@ -312,6 +312,8 @@ int kt_ledger_digests(struct kt_ledger *l, struct kt_arena *a, struct kt_pulse_d
     return e;
 }
 
+uint64_t kt_ledger_held_so_far(const struct kt_ledger *l) { return l->count.held; }
+
 int kt_ledger_lacking(struct kt_ledger *l, struct kt_arena *a, struct kt_dek_id **ids, uint32_t *n)
 {
     bool opened;

@@ -78,7 +78,9 @@ int kt_ledger_state(struct kt_ledger *l, struct kt_ledger_state *out) KT_MUST;
 /* Digests of every compartment this node reads, at the vector, between groups; KT_PULSE digests.  Held ones are left
  * out when `settled_only` and anything is held. */
 int kt_ledger_digests(struct kt_ledger *l, struct kt_arena *a, struct kt_pulse_digest **out, uint32_t *n) KT_MUST;
-/* Data keys that held envelopes wait for; between groups. */
+/* How many envelopes were put aside since the start: a change means that other keys are lacking. */
+uint64_t kt_ledger_held_so_far(const struct kt_ledger *l);
+/* Data keys that held envelopes wait for. */
 int kt_ledger_lacking(struct kt_ledger *l, struct kt_arena *a, struct kt_dek_id **ids, uint32_t *n) KT_MUST;
 
 #endif

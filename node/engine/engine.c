@@ -1,0 +1,332 @@
+#include "engine/engine_state.h"
+
+#include "engine/journal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TICK_MS                 20u
+#define GROUP_MS_MAX            20u /* then a group commits, whatever else waits */
+#define GROUP_ARENA_BYTES_MAX   (64u << 20)
+#define EFFECTS_ARENA_BYTES_MAX (64u << 20)
+#define UNSURE_MS_MAX           3000u /* so long a write waits for a peer that knows our head */
+
+uint64_t kt_engine_mono_ms(const struct kt_engine *e) { return e->world->monotonic_ns(e->world) / 1000000u; }
+
+void kt_engine_note(struct kt_engine *e, const char *event, const char *format, ...)
+{
+    char sentence[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (e->config.note) e->config.note(e->config.ctx, event, sentence);
+}
+
+struct kt_ledger *kt_engine_ledger(struct kt_engine *e) { return e->ledger; }
+
+/* ------------------------------------------------------------------------------------------------ open and close */
+
+static int freeze_again(void *ctx, struct kt_origin origin, uint64_t number, struct kt_bytes proof)
+{
+    (void)number, (void)proof;
+    return kt_replica_freeze(ctx, origin);
+}
+
+/* A replica as the ledger says; also after a group that failed, since it had heard of what did not happen. */
+static int make_replica(struct kt_engine *e)
+{
+    const struct kt_origin self = kt_ledger_origin(e->ledger);
+    const struct kt_replica_config rc = {*kt_keyring_cluster(e->keyring), self.member, self.incarnation};
+    struct kt_store *s = e->config.ledger.store;
+    struct kt_txn *t;
+    kt_replica_free(e->replica);
+    e->replica = NULL;
+    int err = kt_replica_create(&rc, kt_ledger_vector(e->ledger), &e->replica);
+    if (err || (err = s->ops->begin(s, KT_ENV_JOURNAL, false, &t))) return err;
+    err = kt_journal_proofs(s, t, freeze_again, e->replica);
+    s->ops->abort(t);
+    if (err) return err;
+    struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, 0);
+    ev.roster = kt_keyring_roster(e->keyring);
+    return kt_engine_replica(e, &ev, NULL);
+}
+
+int kt_engine_open(const struct kt_engine_config *c, struct kt_engine **out)
+{
+    struct kt_engine *e = calloc(1, sizeof *e);
+    if (!e) return KT_ENOMEM;
+    e->config = *c;
+    e->world = c->ledger.world;
+    e->keyring = c->ledger.keyring;
+    e->deferred_end = &e->deferred;
+    e->count.started_mono_ms = kt_engine_mono_ms(e);
+    kt_arena_init(&e->arena, GROUP_ARENA_BYTES_MAX);
+    kt_arena_init(&e->fx.arena, EFFECTS_ARENA_BYTES_MAX);
+    int err = kt_ledger_open(&c->ledger, &e->ledger);
+    if (!err) err = make_replica(e);
+    if (!err) {
+        e->head_unsure = c->ledger.store->files_moved && kt_ledger_position(e->ledger) > 0;
+        e->unsure_until_mono_ms = kt_engine_mono_ms(e) + UNSURE_MS_MAX;
+        e->keys_came = true; /* also asks for what was lacking when the node stopped */
+        err = kt_engine_publish(e);
+    }
+    if (err) {
+        kt_engine_close(e);
+        return err;
+    }
+    *out = e;
+    return KT_OK;
+}
+
+static void free_input(struct kt_input *in)
+{
+    kt_intake_free(in->intake);
+    free(in->request);
+    in->intake = NULL;
+    in->request = NULL;
+}
+
+void kt_engine_close(struct kt_engine *e)
+{
+    if (!e) return;
+    for (uint32_t i = 0; i < e->links_len; i++) kt_engine_drop_outgoing(&e->links[i]);
+    for (struct kt_input *in = e->deferred, *next; in; in = next) {
+        next = in->next;
+        free_input(in);
+        free(in);
+    }
+    kt_engine_drop_waiting(e);
+    kt_replica_free(e->replica);
+    kt_ledger_close(e->ledger);
+    kt_arena_free(&e->arena);
+    kt_arena_free(&e->fx.arena);
+    free(e);
+}
+
+/* ------------------------------------------------------------------------------------------------------- groups */
+
+int kt_engine_group(struct kt_engine *e)
+{
+    if (e->group) return KT_OK;
+    int err = kt_ledger_begin(e->ledger);
+    if (!err) e->group = true;
+    return err;
+}
+
+static void measure(struct kt_engine *e, uint64_t ns)
+{
+    const uint32_t last = sizeof e->count.commit_buckets / sizeof *e->count.commit_buckets - 1;
+    uint32_t i = 0;
+    while (i < last && ns >= (uint64_t)100000u << i) i++;
+    e->count.commit_buckets[i]++;
+    e->count.commit_count++;
+    e->count.commit_sum_ns += ns;
+}
+
+/* Nothing of the group counts.  Peers are asked again from what is durable: their links start anew. */
+static int fail_group(struct kt_engine *e, int why)
+{
+    e->count.last_commit_error = why;
+    e->count.last_commit_error_mono_ms = kt_engine_mono_ms(e);
+    kt_engine_note(e, "commit-failed", "a group could not be committed: %s; %s", kt_error_text(why),
+                   kt_error_advice(why));
+    for (uint32_t i = 0; i < e->links_len; i++) {
+        kt_engine_drop_outgoing(&e->links[i]);
+        e->config.transport->close_link(e->config.transport, e->links[i].id, "starting anew after a failed commit");
+    }
+    e->links_len = 0;
+    kt_engine_answer(e, why);
+    int err = make_replica(e);
+    return err ? err : why == KT_EFULL || why == KT_EAGAIN || why == KT_EKEY || why == KT_ELIMIT ? KT_OK : why;
+}
+
+static int tell_written(struct kt_engine *e, const struct kt_wrote *wrote, uint32_t n)
+{
+    int err = KT_OK;
+    for (uint32_t i = 0; i < n && !err; i++) {
+        struct kt_event ev = kt_engine_event(e, KT_EV_WROTE, 0);
+        ev.seal = &wrote[i].seal;
+        ev.seal_hash = &wrote[i].seal_hash;
+        err = kt_engine_replica(e, &ev, NULL);
+    }
+    return err;
+}
+
+int kt_engine_commit(struct kt_engine *e)
+{
+    const bool group = e->group;
+    int err = e->group_error;
+    const struct kt_wrote *wrote = NULL;
+    uint32_t n = 0;
+    e->group = false;
+    e->group_error = KT_OK;
+    if (group && err)
+        kt_ledger_abort(e->ledger);
+    else if (group)
+        err = kt_ledger_commit(e->ledger, &wrote, &n);
+    if (err) return fail_group(e, err);
+    if (group) {
+        struct kt_ledger_state s;
+        if ((err = kt_ledger_state(e->ledger, &s))) return err;
+        measure(e, s.commit_ns_last);
+        e->count.last_commit_error = KT_OK;
+        err = tell_written(e, wrote, n);
+        struct kt_event ev = kt_engine_event(e, KT_EV_COMMITTED, 0);
+        if (!err && (e->accepted || n)) err = kt_engine_replica(e, &ev, NULL);
+        e->accepted = false;
+        if (!err) err = kt_engine_publish(e); /* a waiting lookup may go on before the reply is out */
+    }
+    kt_engine_answer(e, KT_OK);
+    return err;
+}
+
+/* -------------------------------------------------------------------------------------------------------- steps */
+
+static void defer(struct kt_engine *e, const struct kt_input *in)
+{
+    struct kt_input *copy = malloc(sizeof *copy);
+    if (!copy) return;
+    *copy = *in;
+    copy->next = NULL;
+    *e->deferred_end = copy;
+    e->deferred_end = &copy->next;
+}
+
+/* Before the first write after a move or another boot: has a peer told us our own head?  One that knows more makes us
+ * take a new incarnation; reaching none in time, likewise. */
+static int settle_head(struct kt_engine *e, bool *wait)
+{
+    *wait = false;
+    if (e->head_unsure && !e->head_ahead) {
+        *wait = kt_engine_mono_ms(e) < e->unsure_until_mono_ms;
+        if (*wait) return KT_OK;
+        kt_engine_note(e, "incarnation", "no peer could confirm our own head: writing under a new incarnation");
+    }
+    if (!e->head_unsure && !e->head_ahead) return KT_OK;
+    int err = kt_engine_commit(e);
+    if (!err) err = kt_ledger_new_incarnation(e->ledger);
+    if (err) return err;
+    e->head_unsure = e->head_ahead = false;
+    struct kt_event ev = kt_engine_event(e, KT_EV_INCARNATION, 0);
+    ev.incarnation = kt_ledger_origin(e->ledger).incarnation;
+    return kt_engine_replica(e, &ev, NULL);
+}
+
+static int handle_request(struct kt_engine *e, struct kt_input *in)
+{
+    bool wait;
+    int err = settle_head(e, &wait);
+    if (err) return err;
+    if (wait) {
+        defer(e, in);
+        in->request = NULL;
+        return KT_OK;
+    }
+    return kt_engine_request(e, in);
+}
+
+static int handle(struct kt_engine *e, struct kt_input *in)
+{
+    switch (in->kind) {
+    case KT_IN_LINK_UP:
+        return kt_engine_link_up(e, in->link, in->member, in->roster_only);
+    case KT_IN_LINK_DOWN:
+        return kt_engine_link_down(e, in->link);
+    case KT_IN_FRAME:
+        return kt_engine_frame(e, in->intake);
+    case KT_IN_REQUEST:
+        return handle_request(e, in);
+    case KT_IN_CALL:
+        in->call(in->arg, e);
+        return KT_OK;
+    }
+    return KT_EBUG;
+}
+
+/* Frames come before puts: what we write then stands after what it may have seen. */
+static int handle_all(struct kt_engine *e, struct kt_input *const *inputs, uint32_t n, bool requests)
+{
+    int err = KT_OK;
+    uint64_t started = kt_engine_mono_ms(e);
+    for (uint32_t i = 0; i < n && !err; i++) {
+        const bool request = inputs[i]->kind == KT_IN_REQUEST;
+        if (request != requests || inputs[i]->kind == KT_IN_CALL) continue;
+        err = handle(e, inputs[i]);
+        if (!err && (e->group_error || kt_engine_mono_ms(e) - started >= GROUP_MS_MAX)) {
+            err = kt_engine_commit(e);
+            started = kt_engine_mono_ms(e);
+        }
+    }
+    return err;
+}
+
+static int handle_deferred(struct kt_engine *e)
+{
+    bool wait;
+    if (!e->deferred) return KT_OK;
+    int err = settle_head(e, &wait);
+    if (err || wait) return err;
+    struct kt_input *in = e->deferred;
+    e->deferred = NULL;
+    e->deferred_end = &e->deferred;
+    while (in) {
+        struct kt_input *next = in->next;
+        if (!err) err = kt_engine_request(e, in);
+        free_input(in);
+        free(in);
+        in = next;
+    }
+    return err;
+}
+
+static int tick(struct kt_engine *e)
+{
+    const uint64_t now = kt_engine_mono_ms(e);
+    if (now - e->last_tick_mono_ms < TICK_MS) return KT_OK;
+    e->last_tick_mono_ms = now;
+    struct kt_event ev = kt_engine_event(e, KT_EV_TICK, 0);
+    return kt_engine_replica(e, &ev, NULL);
+}
+
+int kt_engine_step(struct kt_engine *e, struct kt_input *const *inputs, uint32_t n)
+{
+    int err = handle_all(e, inputs, n, false);
+    if (!err) err = handle_deferred(e);
+    if (!err) err = handle_all(e, inputs, n, true);
+    if (!err) err = kt_engine_keys_came(e);
+    if (!err) err = kt_engine_commit(e);
+    for (uint32_t i = 0; i < n && !err; i++)
+        if (inputs[i]->kind == KT_IN_CALL) err = handle(e, inputs[i]);
+    if (!err) err = tick(e);
+    if (!err) err = kt_engine_commit(e); /* a tick may keep pulses */
+    if (!err) err = kt_engine_serve(e);
+    kt_engine_flush(e);
+    kt_engine_check_waiting(e);
+    for (uint32_t i = 0; i < n; i++) free_input(inputs[i]);
+    kt_arena_reset(&e->arena);
+    return err;
+}
+
+uint32_t kt_engine_idle_ms(const struct kt_engine *e)
+{
+    (void)e;
+    return TICK_MS;
+}
+
+int kt_engine_status(struct kt_engine *e, struct kt_arena *a, struct kt_engine_status *out)
+{
+    *out = e->count;
+    const struct kt_origin self = kt_ledger_origin(e->ledger);
+    out->member = self.member;
+    out->incarnation = self.incarnation;
+    out->vector = kt_ledger_vector(e->ledger);
+    out->store_life = kt_ledger_store_life(e->ledger);
+    out->now_mono_ms = kt_engine_mono_ms(e);
+    out->now_ms = e->world->now_ms(e->world);
+    int err = kt_ledger_state(e->ledger, &out->ledger);
+    if (!err) err = kt_ledger_digests(e->ledger, a, &out->digests, &out->digests_len);
+    if (!err) err = kt_replica_peers(e->replica, out->now_ms, out->now_mono_ms, a, &out->peers, &out->peers_len);
+    return err;
+}

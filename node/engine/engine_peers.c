@@ -1,0 +1,285 @@
+/* The engine's peers: links and frames become events of the replica, its effects are carried out. */
+#include "engine/engine_state.h"
+
+#include "engine/journal.h"
+
+struct kt_event kt_engine_event(const struct kt_engine *e, enum kt_event_kind kind, uint64_t link)
+{
+    return (struct kt_event){
+        .kind = kind, .now_ms = e->world->now_ms(e->world), .now_mono_ms = kt_engine_mono_ms(e), .link = link};
+}
+
+/* ------------------------------------------------------------------------------------------------------ effects */
+
+static int accept_batch(struct kt_engine *e, struct kt_opened *batch)
+{
+    if (!batch) return KT_EBUG;
+    int err = kt_engine_group(e);
+    if (!err) err = kt_ledger_take(e->ledger, batch);
+    if (err) {
+        e->group_error = err;
+        return KT_OK;
+    }
+    if (!kt_ledger_observe(e->ledger, batch->batch.seal.hlc)) e->count.skewed_stamps++;
+    e->accepted = true;
+    e->count.batches_in++;
+    return KT_OK;
+}
+
+/* The pulse of this member in the message at hand. */
+static int keep_pulse(struct kt_engine *e, const struct kt_event *ev, kt_member member)
+{
+    struct kt_arena scratch;
+    int err = KT_OK;
+    kt_arena_init(&scratch, 4u << 20);
+    for (uint32_t i = 0; ev->message && i < ev->message->pulses.len && !err; i++) {
+        struct kt_pulse p;
+        if (kt_pulse_decode(ev->message->pulses.items[i], &scratch, &p) || p.member != member) continue;
+        if (!(err = kt_engine_group(e))) err = kt_ledger_keep_pulse(e->ledger, member, ev->message->pulses.items[i]);
+    }
+    kt_arena_free(&scratch);
+    return err;
+}
+
+/* Both seals, as they were signed: ours of that number (or the head that theirs does not follow), and theirs. */
+static int encode_proof(struct kt_engine *e, struct kt_txn *t, const struct kt_opened *theirs, struct kt_buf *out)
+{
+    const struct kt_origin origin = theirs->batch.seal.origin;
+    const uint64_t held = kt_vector_get(kt_ledger_vector(e->ledger), origin);
+    const uint64_t number = theirs->batch.seal.number < held ? theirs->batch.seal.number : held;
+    struct kt_journal_entry entry;
+    struct kt_batch ours;
+    struct kt_arena scratch;
+    kt_arena_init(&scratch, 8u << 20);
+    int err = kt_journal_find(e->config.ledger.store, t, origin, number, &entry);
+    if (!err) err = kt_batch_decode(entry.batch, &scratch, &ours);
+    if (!err) {
+        struct kt_fork_proof proof = {ours.seal_bytes, ours.signature, theirs->batch.seal_bytes,
+                                      theirs->batch.signature};
+        struct kt_peer_message m = {.part = KT_PEER_PROOFS};
+        m.proofs.items = &proof;
+        m.proofs.len = 1;
+        err = kt_peer_encode(&m, out);
+    }
+    kt_arena_free(&scratch);
+    return err;
+}
+
+static int keep_proof(struct kt_engine *e, struct kt_origin origin, const struct kt_opened *theirs)
+{
+    struct kt_store *s = e->config.ledger.store;
+    struct kt_txn *t;
+    struct kt_buf proof;
+    kt_engine_note(
+        e, "fork",
+        "member %u: two different batches carry one number; incarnation %016llx is frozen until the authority cuts it",
+        origin.member, (unsigned long long)origin.incarnation);
+    if (origin.member == kt_ledger_origin(e->ledger).member) e->head_ahead = true;
+    if (!theirs) return KT_OK;
+    int err = s->ops->begin(s, KT_ENV_JOURNAL, true, &t);
+    if (err) return err;
+    kt_buf_init(&proof, KT_FRAME_BYTES_MAX);
+    err = encode_proof(e, t, theirs, &proof);
+    if (!err) err = kt_journal_proof_put(s, t, origin, theirs->batch.seal.number, kt_buf_bytes(&proof));
+    kt_buf_free(&proof);
+    if (!err) return s->ops->commit(t);
+    s->ops->abort(t);
+    return err == KT_EDUPLICATE || err == KT_ENOTFOUND ? KT_OK : err;
+}
+
+static int carry_out(struct kt_engine *e, const struct kt_effect *f, const struct kt_event *ev, struct kt_opened *batch)
+{
+    struct kt_engine_link *l;
+    switch (f->kind) {
+    case KT_FX_ACCEPT:
+        return accept_batch(e, batch);
+    case KT_FX_SEND:
+        return kt_engine_send(e, f->link, &f->message);
+    case KT_FX_SERVE:
+        if ((l = kt_engine_link(e, f->link))) l->serve = true;
+        return KT_OK;
+    case KT_FX_SEND_ROSTERS:
+        return kt_engine_send_rosters(e, f->link, f->from_version);
+    case KT_FX_SEND_WRAPS:
+        return kt_engine_send_wraps(e, f->link, &f->message.pull);
+    case KT_FX_SEND_BATCHES:
+        return kt_engine_send_batches(e, f->link, &f->message);
+    case KT_FX_SEND_ERASURES:
+        return KT_OK; /* none can be issued yet */
+    case KT_FX_PULSE:
+        return kt_engine_pulse(e, f->whole);
+    case KT_FX_KEEP_PULSE:
+        return keep_pulse(e, ev, f->member);
+    case KT_FX_FORK:
+        return keep_proof(e, f->origin, batch);
+    case KT_FX_OWN_HEAD_AHEAD:
+        e->head_ahead = true;
+        return KT_OK;
+    case KT_FX_CLOSE:
+        kt_engine_note(e, "link-closed", "%s", f->why);
+        e->config.transport->close_link(e->config.transport, f->link, f->why);
+        return KT_OK;
+    }
+    return KT_EBUG;
+}
+
+int kt_engine_replica(struct kt_engine *e, struct kt_event *ev, struct kt_opened *batch)
+{
+    /* effects may lead to further steps (a pulse does): each works on a list of its own */
+    struct kt_effects fx = e->fx;
+    memset(&e->fx, 0, sizeof e->fx);
+    kt_arena_init(&e->fx.arena, fx.arena.bytes_max);
+    kt_arena_reset(&fx.arena);
+    int err = kt_replica_step(e->replica, ev, &fx);
+    for (uint32_t i = 0; i < fx.len && !err; i++) err = carry_out(e, &fx.items[i], ev, batch);
+    kt_arena_free(&e->fx.arena);
+    e->fx = fx;
+    e->fx.len = 0;
+    return err;
+}
+
+/* -------------------------------------------------------------------------------------------------------- links */
+
+int kt_engine_link_up(struct kt_engine *e, uint64_t link, kt_member member, bool roster_only)
+{
+    if (e->links_len == KT_PEERS_MAX) {
+        e->config.transport->close_link(e->config.transport, link, "too many links");
+        return KT_OK;
+    }
+    e->links[e->links_len++] = (struct kt_engine_link){.id = link, .member = member};
+    struct kt_event ev = kt_engine_event(e, KT_EV_LINK_UP, link);
+    ev.member = member;
+    ev.roster_only = roster_only;
+    return kt_engine_replica(e, &ev, NULL);
+}
+
+int kt_engine_link_down(struct kt_engine *e, uint64_t link)
+{
+    struct kt_engine_link *l = kt_engine_link(e, link);
+    if (!l) return KT_OK;
+    kt_engine_drop_outgoing(l);
+    *l = e->links[--e->links_len];
+    struct kt_event ev = kt_engine_event(e, KT_EV_LINK_DOWN, link);
+    return kt_engine_replica(e, &ev, NULL);
+}
+
+/* ------------------------------------------------------------------------------------------------------- frames */
+
+static int standing(struct kt_engine *e, const struct kt_opened *o)
+{
+    if (o->verdict) return o->verdict;
+    return kt_judge_standing(&o->batch, kt_keyring_roster(e->keyring),
+                             kt_vector_find(kt_ledger_vector(e->ledger), o->batch.seal.origin));
+}
+
+static int take_answer(struct kt_engine *e, struct kt_intake *i)
+{
+    struct kt_answer *a = &i->message.answer;
+    int err = KT_OK;
+    for (uint32_t n = 0; n < a->batches_len && !err && !e->group_error; n++) {
+        struct kt_opened *o = &i->opened[n];
+        struct kt_event ev = kt_engine_event(e, KT_EV_BATCH, i->link);
+        ev.seal = &o->batch.seal;
+        ev.seal_hash = &o->batch.seal_hash;
+        ev.verdict = standing(e, o);
+        if (ev.verdict && ev.verdict != KT_EDUPLICATE) e->count.refused_batches++;
+        if (o->verdict == KT_EROSTER) { /* its roster may have come since it was opened ahead */
+            if ((err = kt_open_batch(e->keyring, o->bytes, a->batches[n].wraps, a->batches[n].wraps_len, &i->arena, o)))
+                break;
+            ev.verdict = standing(e, o);
+        }
+        err = kt_engine_replica(e, &ev, o);
+    }
+    a->batches_len = 0;
+    struct kt_event end = kt_engine_event(e, KT_EV_ANSWER_END, i->link);
+    end.message = &i->message;
+    end.bytes = i->frame_bytes;
+    return err || e->group_error ? err : kt_engine_replica(e, &end, NULL);
+}
+
+static int take_rosters(struct kt_engine *e, struct kt_intake *i)
+{
+    const struct kt_rosters *r = &i->message.rosters;
+    bool newer = false;
+    int err = kt_keyring_take_rosters(e->keyring, r->rosters, r->rosters_len, r->bundles, r->bundles_len, &newer);
+    if (err) {
+        kt_engine_note(e, "roster-refused", "a peer's roster was refused: %s", kt_error_text(err));
+        return err == KT_EIO || err == KT_EFULL ? err : KT_OK;
+    }
+    if (!newer) return KT_OK;
+    e->keys_came = true;
+    kt_engine_note(e, "roster", "roster version %u is in force", kt_keyring_roster(e->keyring)->version);
+    struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, i->link);
+    ev.roster = kt_keyring_roster(e->keyring);
+    return kt_engine_replica(e, &ev, NULL);
+}
+
+static int take_wraps(struct kt_engine *e, struct kt_intake *i)
+{
+    bool useful;
+    int err = kt_engine_group(e);
+    if (!err) err = kt_ledger_take_wraps(e->ledger, i->message.wraps.items, i->message.wraps.len, &useful);
+    if (!err && useful) e->keys_came = true;
+    return err;
+}
+
+int kt_engine_keys_came(struct kt_engine *e)
+{
+    const uint64_t held = kt_ledger_held_so_far(e->ledger);
+    if (e->group_error || (!e->keys_came && held == e->held_seen)) return KT_OK;
+    struct kt_arena scratch;
+    struct kt_dek_id *ids = NULL;
+    uint32_t n = 0;
+    int err = kt_engine_group(e);
+    if (!err && e->keys_came) err = kt_ledger_retry_held(e->ledger);
+    e->keys_came = false;
+    e->held_seen = held;
+    if (err) {
+        e->group_error = err;
+        return KT_OK;
+    }
+    kt_arena_init(&scratch, 64u << 20);
+    err = kt_ledger_lacking(e->ledger, &scratch, &ids, &n);
+    struct kt_event ev = kt_engine_event(e, KT_EV_LACKING, 0);
+    ev.deks = ids;
+    ev.deks_len = n;
+    if (!err) err = kt_engine_replica(e, &ev, NULL);
+    kt_arena_free(&scratch);
+    return err;
+}
+
+/* A pull tells what its sender holds of us: once one covers our own head, the head is sure. */
+static void confirm_head(struct kt_engine *e, const struct kt_pull *p)
+{
+    if (p->whole) e->head_unsure = false;
+}
+
+int kt_engine_frame(struct kt_engine *e, struct kt_intake *i)
+{
+    int err = KT_OK;
+    if (e->config.frame_done) e->config.frame_done(e->config.ctx, i->link);
+    if (!kt_engine_link(e, i->link)) return KT_OK; /* its link has ended */
+    if (i->verdict) {
+        kt_engine_note(e, "frame-refused", "a peer's frame was refused: %s", kt_error_text(i->verdict));
+        e->config.transport->close_link(e->config.transport, i->link, kt_error_text(i->verdict));
+        return KT_OK;
+    }
+    struct kt_event ev = kt_engine_event(e, KT_EV_MESSAGE, i->link);
+    ev.message = &i->message;
+    switch (i->message.part) {
+    case KT_PEER_ANSWER:
+        return take_answer(e, i);
+    case KT_PEER_ROSTERS:
+        return take_rosters(e, i);
+    case KT_PEER_WRAPS:
+        return take_wraps(e, i);
+    case KT_PEER_SNAPSHOT:
+        return KT_OK; /* nothing here asks for one yet */
+    case KT_PEER_PULL:
+        err = kt_engine_replica(e, &ev, NULL);
+        confirm_head(e, &i->message.pull);
+        return err;
+    default:
+        return kt_engine_replica(e, &ev, NULL);
+    }
+}

@@ -1,0 +1,107 @@
+/* The inside of an engine, shared by the files that implement it (engine*.c) and by nobody else. */
+#ifndef KT_ENGINE_ENGINE_STATE_H
+#define KT_ENGINE_ENGINE_STATE_H
+
+#include "engine/engine.h"
+
+/* A frame that waits for its commit, or for room on its link. */
+struct kt_outgoing {
+    struct kt_outgoing *next;
+    uint64_t link;
+    size_t len;
+    uint8_t bytes[];
+};
+
+struct kt_engine_link {
+    uint64_t id;
+    kt_member member;
+    bool serve;                       /* it has grant left: stream to it */
+    struct kt_outgoing *first, *last; /* in order */
+};
+
+/* A put whose reply waits for copies at other offices. */
+struct kt_waiting {
+    struct kt_waiting *next;
+    struct kt_asker asker;
+    struct kt_head heads[KT_TOKEN_HEADS_MAX]; /* the last of each origin that the request touched */
+    uint32_t heads_len, copies;
+    uint64_t deadline_mono_ms;
+    struct kt_buf done, late; /* the reply encoded both ways */
+};
+
+/* A put of the open group: answered once it is durable. */
+struct kt_answering {
+    struct kt_asker asker;
+    struct kt_request request;
+    struct kt_reply reply;
+    struct kt_head heads[KT_TOKEN_HEADS_MAX];
+    uint32_t heads_len;
+};
+
+struct kt_engine {
+    struct kt_engine_config config;
+    struct kt_world *world;
+    struct kt_keyring *keyring;
+    struct kt_ledger *ledger;
+    struct kt_replica *replica;
+    struct kt_engine_link links[KT_PEERS_MAX];
+    uint32_t links_len;
+    struct kt_effects fx;
+
+    struct kt_arena arena; /* of the open group: requests, replies */
+    bool group;            /* the ledger is open */
+    int group_error;       /* why the group cannot commit */
+    bool accepted;         /* something of a peer's is to be acknowledged */
+    bool keys_came;
+    uint64_t held_seen;             /* kt_ledger_held_so_far when what is lacking was last worked out */
+    struct kt_answering *answering; /* in the arena */
+    uint32_t answering_len, answering_cap;
+    struct kt_waiting *waiting;
+
+    bool head_unsure; /* ask a peer for our own head before the first write */
+    bool head_ahead;  /* a peer holds more of us than we do: a new incarnation with the next write */
+    uint64_t unsure_until_mono_ms;
+    struct kt_input *deferred, **deferred_end; /* puts that wait for it */
+    uint64_t last_tick_mono_ms;
+    struct kt_engine_status count; /* the counters in it */
+};
+
+uint64_t kt_engine_mono_ms(const struct kt_engine *e);
+void kt_engine_note(struct kt_engine *e, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The ledger's group, opened on first need. */
+int kt_engine_group(struct kt_engine *e) KT_MUST;
+/* Commits the open group, tells the replica, answers the puts, sends what waited. */
+int kt_engine_commit(struct kt_engine *e) KT_MUST;
+
+/* engine_peers.c: one event through the replica, its effects carried out. */
+struct kt_event kt_engine_event(const struct kt_engine *e, enum kt_event_kind kind, uint64_t link);
+int kt_engine_replica(struct kt_engine *e, struct kt_event *ev, struct kt_opened *batch) KT_MUST;
+int kt_engine_link_up(struct kt_engine *e, uint64_t link, kt_member member, bool roster_only) KT_MUST;
+int kt_engine_link_down(struct kt_engine *e, uint64_t link) KT_MUST;
+int kt_engine_frame(struct kt_engine *e, struct kt_intake *i) KT_MUST;
+/* After keys or rosters came: what was held may open; what is still lacking is asked for. */
+int kt_engine_keys_came(struct kt_engine *e) KT_MUST;
+
+/* engine_send.c: frames to links, after their commit, in order, as the line takes them. */
+struct kt_engine_link *kt_engine_link(struct kt_engine *e, uint64_t link);
+int kt_engine_send(struct kt_engine *e, uint64_t link, const struct kt_peer_message *m) KT_MUST;
+int kt_engine_send_bytes(struct kt_engine *e, uint64_t link, struct kt_bytes frame) KT_MUST;
+int kt_engine_send_rosters(struct kt_engine *e, uint64_t link, uint32_t after) KT_MUST;
+int kt_engine_send_wraps(struct kt_engine *e, uint64_t link, const struct kt_pull *pull) KT_MUST;
+int kt_engine_send_batches(struct kt_engine *e, uint64_t link, const struct kt_peer_message *asks) KT_MUST;
+void kt_engine_flush(struct kt_engine *e);
+void kt_engine_drop_outgoing(struct kt_engine_link *l);
+int kt_engine_serve(struct kt_engine *e) KT_MUST; /* all links that want it */
+
+/* engine_requests.c */
+int kt_engine_request(struct kt_engine *e, struct kt_input *in) KT_MUST;
+void kt_engine_answer(struct kt_engine *e, int commit_error); /* the puts of the group */
+void kt_engine_check_waiting(struct kt_engine *e);
+void kt_engine_drop_waiting(struct kt_engine *e);
+
+/* engine_publish.c */
+int kt_engine_pulse(struct kt_engine *e, bool whole) KT_MUST;
+int kt_engine_publish(struct kt_engine *e) KT_MUST;
+
+#endif
