@@ -47,10 +47,23 @@ cluster_up() {
 ops() { ops/cluster "$1" "office-$2" "$cluster"; } # cut|heal|kill|start NUMBER
 kontor() { "$KONTOR_BIN/kontor" --node "ipc://$cluster/office-$1/kontor.sock" "${@:2}"; }
 
-# What an office says about one thing, without blanks, an entry a line, in order: part NUMBER vector|digests
-part() { kontor "$1" status --json | tr -d ' \n' | grep -o "\"$2\":{[^}]*}" | tr '{},' '\n' | LC_ALL=C sort; }
-# A number of the status, such as batches or conflicts: figure NUMBER NAME
-figure() { kontor "$1" status --json | tr -d ' \n' | grep -o "\"$2\":[0-9]*" | head -n 1 | sed 's/.*://'; }
+# member PATH: one value of the JSON on standard input; members PATH: how many it has (see ops/json.awk)
+member() { awk -v path="$1" -f ops/json.awk; }
+members() { awk -v path="$1" -v count=1 -f ops/json.awk; }
+figure() { kontor "$1" status --json | member "$2"; } # NUMBER PATH, such as batches or conflicts
+# What an office says about one thing, an entry a line, in order: part NUMBER vector|digests
+part() { figure "$1" "$2" | tr '{},' '\n' | tr -d ' \t' | LC_ALL=C sort; }
+# How many peers an office says it is linked to.
+linked() { figure "$1" peers | grep -o '"state": *"linked"' | wc -l; }
+no_links() { [ "$(linked "$1")" = 0 ]; }
+two_links() { [ "$(linked "$1")" = 2 ]; }
+# What an office shows of one customer, without when and where it was asked: view NUMBER LOOKUP-ARGS...
+view() {
+    local answer
+    answer=$(kontor "$1" lookup --json "${@:2}") || return 1
+    member customer <<<"$answer"
+    member cases <<<"$answer"
+}
 
 # Do all offices (or those given) hold the same, and agree on what it means?
 agree() {
