@@ -107,7 +107,7 @@ static int scalar_ref(struct kt_bytes in, struct scalar *s)
 {
     const uint8_t *colon = in.len ? memchr(in.data, ':', in.len) : NULL;
     size_t system = colon ? (size_t)(colon - in.data) : 0;
-    if (system == 0 || system + 1 == in.len) return refuse(s, KT_ETYPE, "is not a reference: SYSTEM:ID is expected");
+    if (system == 0 || system + 1 == in.len) return refuse(s, KT_ETYPE, "is not a reference");
     if (system > KT_NAME_BYTES_MAX || in.len - system - 1 > KT_NAME_BYTES_MAX)
         return refuse(s, KT_EOVERSIZE, "is a reference with a part longer than 256 bytes");
     s->text = in;
@@ -123,10 +123,10 @@ static int scalar(enum kt_type type, const char *const *allowed, struct kt_bytes
         return scalar_code(allowed, in, s);
     case KT_DATE:
         s->text = in;
-        return kt_date_check(in) ? refuse(s, KT_ETYPE, "is not a date such as 1980-02-29") : KT_OK;
+        return kt_date_check(in) ? refuse(s, KT_ETYPE, "is not a date of the calendar") : KT_OK;
     case KT_DATETIME:
         if (kt_datetime_canonical(in, s->made))
-            return refuse(s, KT_ETYPE, "is not a time such as 2026-03-01T21:10:00Z");
+            return refuse(s, KT_ETYPE, "is not a time with its zone");
         made(s);
         return KT_OK;
     case KT_INTEGER:
