@@ -175,7 +175,7 @@ static bool same_file(const struct kt_file_id *was, const struct kt_file_id *is,
 /* What was left here against what is here.  `was` NULL: no mark. */
 static int judge_files(struct kt_lmdb *l, const struct kt_mark *was, const char *boot, const bool made[KT_ENV_COUNT])
 {
-    struct kt_mark now = {0};
+    struct kt_mark now = {.turn = was ? was->turn : 0};
     bool same[KT_ENV_COUNT], all_made = true;
     strcpy(now.boot, boot);
     for (unsigned i = 0; i < KT_ENV_COUNT; i++) {

@@ -80,8 +80,8 @@ int kt_lmdb_env_identity(const struct kt_lmdb_env *e, struct kt_file_id *out) KT
 void kt_lmdb_env_enter(struct kt_lmdb_env *e);
 void kt_lmdb_env_leave(struct kt_lmdb_env *e);
 
-/* lmdb_grow.c: makes the file long enough for a transaction that may need `bytes` more, and some ahead. */
-int kt_lmdb_grow(struct kt_lmdb *l, struct kt_lmdb_env *e, uint64_t bytes, bool appending) KT_MUST;
+/* lmdb_grow.c: makes the file long enough for what is about to be committed (NULL: nothing), and some ahead. */
+int kt_lmdb_grow(struct kt_lmdb *l, struct kt_lmdb_env *e, const struct kt_txn *t) KT_MUST;
 
 /* lmdb_txn.c and lmdb_cursor.c: the port's functions */
 int kt_lmdb_begin(struct kt_store *s, enum kt_env env, bool write, struct kt_txn **out) KT_MUST;

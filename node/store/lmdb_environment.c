@@ -131,7 +131,7 @@ int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool *made)
             MDB_envinfo info;
             if (!mdb_env_info(e->mdb, &info)) e->map_bytes = info.me_mapsize;
         }
-        err = kt_lmdb_grow(l, e, 0, false);
+        err = kt_lmdb_grow(l, e, NULL);
     }
     close(env_fd);
     if (err) kt_lmdb_env_close(e);

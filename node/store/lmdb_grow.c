@@ -2,7 +2,8 @@
  *
  * keys, journal: zeros are written ahead in steps, so that a commit finds its blocks there and its sync has no new file
  * size to write; a disk that fills shows here first, before a commit is under way.  When no more can be had, the last
- * quarter of what is ahead is kept for transactions that do not append: the journal can still be cut.
+ * quarter of what is ahead is kept for transactions that do not append: the journal can still be cut, and what was cut
+ * is room again.
  * store: length alone, no blocks.
  *
  * In all of them the file never ends before its last page (LMDB lets it, where the last pages are free), so that a
@@ -45,7 +46,28 @@ static uint64_t ahead_of(const struct kt_lmdb *l, enum kt_env env)
     }
 }
 
-int kt_lmdb_grow(struct kt_lmdb *l, struct kt_lmdb_env *e, uint64_t bytes, bool appending)
+/* What lies free inside the file, as last committed: rows of LMDB's own table 0 start with how many pages they list.
+ * Only a read transaction may look there. */
+static uint64_t free_bytes(const struct kt_lmdb_env *e)
+{
+    MDB_txn *txn;
+    MDB_cursor *c;
+    uint64_t pages = 0;
+    if (mdb_txn_begin(e->mdb, NULL, MDB_RDONLY, &txn)) return 0;
+    if (!mdb_cursor_open(txn, 0, &c)) {
+        MDB_val k, v;
+        for (int rc = mdb_cursor_get(c, &k, &v, MDB_FIRST); !rc; rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+            uint64_t listed;
+            memcpy(&listed, v.mv_data, sizeof(listed));
+            pages += listed;
+        }
+        mdb_cursor_close(c);
+    }
+    mdb_txn_abort(txn);
+    return pages * e->page_bytes;
+}
+
+int kt_lmdb_grow(struct kt_lmdb *l, struct kt_lmdb_env *e, const struct kt_txn *t)
 {
     MDB_envinfo info;
     mdb_filehandle_t fd;
@@ -54,7 +76,7 @@ int kt_lmdb_grow(struct kt_lmdb *l, struct kt_lmdb_env *e, uint64_t bytes, bool 
     if (rc) return kt_lmdb_error(rc);
 
     uint64_t ahead = ahead_of(l, e->id), step = ahead / 4;
-    uint64_t used = ((uint64_t)info.me_last_pgno + 1) * e->page_bytes, need = used + bytes;
+    uint64_t used = ((uint64_t)info.me_last_pgno + 1) * e->page_bytes, need = used + (t ? t->bytes_put : 0);
     uint64_t target = (need + ahead) / e->page_bytes * e->page_bytes;
     if (target > e->map_bytes) target = e->map_bytes;
     bool enough = e->file_bytes >= target || (need <= e->map_bytes && e->file_bytes >= need + ahead - step);
@@ -68,5 +90,6 @@ int kt_lmdb_grow(struct kt_lmdb *l, struct kt_lmdb_env *e, uint64_t bytes, bool 
     int err = write_zeros(fd, &e->file_bytes, target);
     if (err != KT_EFULL) return err;
     /* what is there already may do */
-    return appending && e->file_bytes < need + step ? KT_EFULL : KT_OK;
+    bool short_of_room = t && t->appended && e->file_bytes + free_bytes(e) < need + step;
+    return short_of_room ? KT_EFULL : KT_OK;
 }

@@ -118,7 +118,7 @@ void kt_lmdb_abort(struct kt_txn *t)
 int kt_lmdb_commit(struct kt_txn *t)
 {
     if (t->write && t->writes > 0 && !t->err) {
-        int err = kt_lmdb_grow(t->lmdb, t->env, t->bytes_put, t->appended);
+        int err = kt_lmdb_grow(t->lmdb, t->env, t);
         if (err) t->err = err;
     }
     int err = t->err;

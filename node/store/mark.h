@@ -1,8 +1,10 @@
 /* What a node left behind in its folder, so that the next start knows whether these are still the files it left.
  *
- * DIR/mark is a small text, replaced in one durable step (written beside, synced, renamed, folder synced):
+ * DIR/mark has two slots of 1 KiB, written in turn, each in place and synced: a full disk keeps no node from starting,
+ * and a write that was cut off leaves the other slot.  A slot is a text, filled up with line ends:
  *
  *     kontor mark 1
+ *     turn 12                                       the greater of both slots counts; even: the first slot
  *     boot 2c1f7b1e-5a7e-4f0e-9d0e-0d9a54f0a7a3     the boot it was written on ("-": unknown)
  *     clean 0                                       1: stopped cleanly, store synced
  *     store 1                                       1: the store environment may be trusted on this boot
@@ -12,7 +14,7 @@
  *     store 2049 393225 880
  *     sum 1f0c...                                   kt_hash_parts("mark", all before), hexadecimal
  *
- * A mark that does not read exactly so is no mark. */
+ * A slot that does not read exactly so does not count. */
 #ifndef KT_STORE_MARK_H
 #define KT_STORE_MARK_H
 
@@ -26,15 +28,16 @@ struct kt_file_id {
 };
 
 struct kt_mark {
+    uint64_t turn;
     char boot[KT_BOOT_CHARS_MAX + 1];
     bool clean, store_ok, moved;
     struct kt_file_id file[KT_ENV_COUNT];
 };
 
-/* KT_ENOTFOUND: there is none.  KT_EDAMAGED: it does not read. */
+/* KT_ENOTFOUND: there is none.  KT_EDAMAGED: neither slot reads. */
 int kt_mark_read(int dir_fd, struct kt_mark *out) KT_MUST;
-/* Durable on KT_OK; on an error the old mark stands. */
-int kt_mark_write(int dir_fd, const struct kt_mark *m) KT_MUST;
+/* Durable on KT_OK, and m->turn is the next; on an error the mark before stands. */
+int kt_mark_write(int dir_fd, struct kt_mark *m) KT_MUST;
 /* The boot now, "-" where it cannot be read (which equals no boot). */
 void kt_boot_read(const char *path, char out[KT_BOOT_CHARS_MAX + 1]);
 bool kt_boot_same(const char *a, const char *b);
