@@ -103,9 +103,11 @@ struct kt_draft_batch {
     struct kt_hash roster_hash;
     struct kt_draft_envelope *envelopes;
     uint32_t envelopes_len;
+    struct kt_packer *packer; /* see envelope.h; may be NULL */
 };
 /* An envelope is named by its compartment and its place in that section, from 0: a writer knows the name before the
  * batch is full, and a reader of one compartment needs no other's counts. */
+#define KT_COMPARTMENT_MAX 0xffffu
 static inline uint32_t kt_envelope_number(kt_compartment c, uint32_t index) { return c << 16 | index; }
 /* Numbers the envelopes (sets .envelope) as kt_batch_seal will: in each compartment as given. */
 void kt_batch_number(struct kt_draft_batch *d);

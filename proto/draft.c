@@ -18,11 +18,11 @@ static kt_compartment next_compartment(const struct kt_draft_batch *d, kt_compar
 
 void kt_batch_number(struct kt_draft_batch *d)
 {
-    uint32_t number = 0;
-
-    for (kt_compartment c = next_compartment(d, 0); c; c = next_compartment(d, c))
+    for (kt_compartment c = next_compartment(d, 0); c; c = next_compartment(d, c)) {
+        uint32_t index = 0;
         for (uint32_t i = 0; i < d->envelopes_len; i++)
-            if (d->envelopes[i].compartment == c) d->envelopes[i].envelope = number++;
+            if (d->envelopes[i].compartment == c) d->envelopes[i].envelope = kt_envelope_number(c, index++);
+    }
 }
 
 /* What is under way while a draft becomes a batch. */
@@ -79,12 +79,13 @@ static int seal_envelope(struct sealing *s, const struct kt_draft_envelope *e, s
                              .dictionary = KT_DICTIONARY_0};
 
     /* the caller may have named its own ops by these numbers */
-    if (e->stamp > s->draft->hlc || e->epoch != s->place.epoch || e->envelope != s->envelopes) return KT_EINVAL;
-    s->place.envelope = s->envelopes++;
+    if (e->stamp > s->draft->hlc || e->epoch != s->place.epoch || e->envelope != s->place.envelope) return KT_EINVAL;
     kt_buf_clear(&s->clear);
     kt_buf_clear(&s->cipher);
     int rc = kt_clear_encode(&clear, &s->clear);
-    if (!rc) rc = kt_envelope_seal(&s->place, e->dek.key, kt_buf_bytes(&s->clear), e->change, &s->cipher);
+    if (!rc)
+        rc = kt_envelope_seal_with(s->draft->packer, &s->place, e->dek.key, kt_buf_bytes(&s->clear), e->change,
+                                   &s->cipher);
     if (rc) return rc;
     struct kt_item item = {.clear = kt_buf_bytes(&s->clear),
                            .cipher = kt_buf_bytes(&s->cipher),
@@ -105,6 +106,7 @@ static int seal_section(struct sealing *s, kt_compartment compartment, const uin
     uint32_t first = 0;
 
     if (s->sections == KT_SECTIONS_PER_BATCH_MAX) return KT_ELIMIT;
+    if (compartment > KT_COMPARTMENT_MAX) return KT_EINVAL;
     while (d->envelopes[first].compartment != compartment) first++;
     s->place.compartment = compartment;
     s->place.epoch = d->envelopes[first].epoch;
@@ -117,8 +119,9 @@ static int seal_section(struct sealing *s, kt_compartment compartment, const uin
     kt_buf_pb_bytes(&s->body, KT_SECTION_HEADER, kt_buf_bytes(&s->header));
     for (uint32_t i = first; i < d->envelopes_len && !rc; i++) {
         if (d->envelopes[i].compartment != compartment) continue;
+        s->place.envelope = kt_envelope_number(compartment, summary->count++);
         rc = seal_envelope(s, &d->envelopes[i], &h);
-        summary->count++;
+        s->envelopes++;
     }
     kt_buf_pb_close(&s->body, mark);
     kt_hash_end(&h, summary->hash.b);

@@ -58,6 +58,31 @@ int kt_clear_decode(struct kt_bytes in, struct kt_clear *out)
     return KT_OK;
 }
 
+struct kt_packer {
+    ZSTD_CCtx *pack;
+    ZSTD_DCtx *unpack;
+};
+
+struct kt_packer *kt_packer_create(void)
+{
+    struct kt_packer *p = calloc(1, sizeof(*p));
+
+    if (!p) return NULL;
+    p->pack = ZSTD_createCCtx();
+    p->unpack = ZSTD_createDCtx();
+    if (p->pack && p->unpack) return p;
+    kt_packer_free(p);
+    return NULL;
+}
+
+void kt_packer_free(struct kt_packer *p)
+{
+    if (!p) return;
+    ZSTD_freeCCtx(p->pack);
+    ZSTD_freeDCtx(p->unpack);
+    free(p);
+}
+
 static uint8_t *put_be(uint8_t *p, uint64_t v, size_t len)
 {
     for (size_t i = 0; i < len; i++) p[i] = (uint8_t)(v >> (8 * (len - 1 - i)));
@@ -118,13 +143,14 @@ size_t kt_item_bytes_max(size_t change_len)
 }
 
 /* Writes the frame and the change, compressed where that is shorter, to p; returns their length without padding. */
-static size_t put_change(uint8_t *p, struct kt_bytes change)
+static size_t put_change(struct kt_packer *packer, uint8_t *p, struct kt_bytes change)
 {
-    size_t len = 0;
+    size_t len = 0, room = change.len - 1;
 
     /* no room for a result that is not shorter: then zstd fails, and the change goes as it is */
     if (change.len >= COMPRESS_FROM_BYTES)
-        len = ZSTD_compress(p + FRAME_BYTES, change.len - 1, change.data, change.len, ZSTD_LEVEL);
+        len = packer ? ZSTD_compressCCtx(packer->pack, p + FRAME_BYTES, room, change.data, change.len, ZSTD_LEVEL)
+                     : ZSTD_compress(p + FRAME_BYTES, room, change.data, change.len, ZSTD_LEVEL);
     if (len && !ZSTD_isError(len)) {
         p[0] = FORM_ZSTD;
         return FRAME_BYTES + len;
@@ -137,6 +163,12 @@ static size_t put_change(uint8_t *p, struct kt_bytes change)
 int kt_envelope_seal(const struct kt_envelope_place *at, const uint8_t dek[KT_KEY_BYTES], struct kt_bytes clear,
                      struct kt_bytes change, struct kt_buf *out)
 {
+    return kt_envelope_seal_with(NULL, at, dek, clear, change, out);
+}
+
+int kt_envelope_seal_with(struct kt_packer *packer, const struct kt_envelope_place *at, const uint8_t dek[KT_KEY_BYTES],
+                          struct kt_bytes clear, struct kt_bytes change, struct kt_buf *out)
+{
     uint8_t key[KT_KEY_BYTES], aad[AAD_BYTES_MAX];
     const uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES] = {0}; /* the key is used once */
 
@@ -146,7 +178,7 @@ int kt_envelope_seal(const struct kt_envelope_place *at, const uint8_t dek[KT_KE
     size_t start = out->len, room = padded(FRAME_BYTES + change.len) + MAC_BYTES;
     uint8_t *p = kt_buf_extend(out, room);
     if (!p) return out->err;
-    size_t len = put_change(p, change), plain_len = padded(len);
+    size_t len = put_change(packer, p, change), plain_len = padded(len);
     p[1] = (uint8_t)(plain_len - len);
     memset(p + len, 0, plain_len - len);
     make_key(at, dek, clear, key);
@@ -158,7 +190,7 @@ int kt_envelope_seal(const struct kt_envelope_place *at, const uint8_t dek[KT_KE
 
 /* Only one whole frame of today's format that says how long its content is: nothing that one version of zstd would
  * read and another would not. */
-static int unpack_zstd(struct kt_bytes packed, struct kt_buf *out)
+static int unpack_zstd(struct kt_packer *packer, struct kt_bytes packed, struct kt_buf *out)
 {
     static const uint8_t magic[4] = {0x28, 0xb5, 0x2f, 0xfd};
 
@@ -169,19 +201,21 @@ static int unpack_zstd(struct kt_bytes packed, struct kt_buf *out)
     if (ZSTD_findFrameCompressedSize(packed.data, packed.len) != packed.len) return KT_EMALFORMED;
     uint8_t *p = kt_buf_extend(out, len);
     if (!p) return out->err;
-    if (ZSTD_decompress(p, len, packed.data, packed.len) == len) return KT_OK;
+    size_t got = packer ? ZSTD_decompressDCtx(packer->unpack, p, len, packed.data, packed.len)
+                        : ZSTD_decompress(p, len, packed.data, packed.len);
+    if (got == len) return KT_OK;
     out->len -= len;
     return KT_EMALFORMED;
 }
 
-static int unpack(struct kt_bytes plain, struct kt_buf *out)
+static int unpack(struct kt_packer *packer, struct kt_bytes plain, struct kt_buf *out)
 {
     if (plain.len < FRAME_BYTES) return KT_EMALFORMED;
     size_t pad = plain.data[1];
     if (pad > plain.len - FRAME_BYTES) return KT_EMALFORMED;
     if (pad && !sodium_is_zero(plain.data + plain.len - pad, pad)) return KT_EMALFORMED;
     struct kt_bytes body = kt_bytes(plain.data + FRAME_BYTES, plain.len - FRAME_BYTES - pad);
-    if (plain.data[0] == FORM_ZSTD) return unpack_zstd(body, out);
+    if (plain.data[0] == FORM_ZSTD) return unpack_zstd(packer, body, out);
     if (plain.data[0] != FORM_RAW) return KT_EMALFORMED;
     if (body.len > KT_CHANGE_BYTES_MAX) return KT_EOVERSIZE;
     kt_buf_put(out, body);
@@ -190,6 +224,12 @@ static int unpack(struct kt_bytes plain, struct kt_buf *out)
 
 int kt_envelope_open(const struct kt_envelope_place *at, const uint8_t dek[KT_KEY_BYTES], struct kt_bytes clear,
                      struct kt_bytes cipher, struct kt_buf *out)
+{
+    return kt_envelope_open_with(NULL, at, dek, clear, cipher, out);
+}
+
+int kt_envelope_open_with(struct kt_packer *packer, const struct kt_envelope_place *at, const uint8_t dek[KT_KEY_BYTES],
+                          struct kt_bytes clear, struct kt_bytes cipher, struct kt_buf *out)
 {
     uint8_t key[KT_KEY_BYTES], aad[AAD_BYTES_MAX], small[PLAIN_ON_STACK_BYTES];
     const uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES] = {0};
@@ -206,7 +246,7 @@ int kt_envelope_open(const struct kt_envelope_place *at, const uint8_t dek[KT_KE
                  ? KT_EOPEN
                  : KT_OK;
     sodium_memzero(key, sizeof(key));
-    if (!rc) rc = unpack(kt_bytes(plain, len), out);
+    if (!rc) rc = unpack(packer, kt_bytes(plain, len), out);
     sodium_memzero(plain, len);
     if (plain != small) free(plain);
     return rc;

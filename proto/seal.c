@@ -38,7 +38,8 @@ static int check_form(const struct kt_seal *s)
     if (s->origin.member == 0 || s->number == 0) return KT_EMALFORMED;
     for (uint32_t i = 0; i < s->sections_len; i++) {
         const struct kt_section_summary *section = &s->sections[i];
-        if (section->compartment <= last || section->count == 0) return KT_EMALFORMED;
+        if (section->compartment <= last || section->compartment > KT_COMPARTMENT_MAX || section->count == 0)
+            return KT_EMALFORMED;
         if (section->count > KT_ENVELOPES_PER_BATCH_MAX - envelopes) return KT_EOVERSIZE;
         last = section->compartment;
         envelopes += section->count;

@@ -107,9 +107,9 @@ struct sample_change {
 static inline void sample_change(struct sample_change *s)
 {
     memset(s, 0, sizeof(*s));
-    s->dots[0] = (struct kt_dot){{2, 0x0102030405060708}, 9, 0, 0};
-    s->dots[1] = (struct kt_dot){{SAMPLE_MEMBER, SAMPLE_INCARNATION}, 41, 1, 2};
-    s->dots[2] = (struct kt_dot){{1023, UINT64_MAX}, 1ull << 40, 1023, 300};
+    s->dots[0] = (struct kt_dot){{2, 0x0102030405060708}, 9, kt_envelope_number(2, 0), 0};
+    s->dots[1] = (struct kt_dot){{SAMPLE_MEMBER, SAMPLE_INCARNATION}, 41, kt_envelope_number(2, 1), 2};
+    s->dots[2] = (struct kt_dot){{1023, UINT64_MAX}, 1ull << 40, kt_envelope_number(63, 1023), 300};
     sample_fill(s->element, sizeof(s->element), 0xe0);
     s->ops[0] = (struct kt_op){.entity = sample_entity(0xa0),
                                .field = 1 << 8 | 5,
@@ -153,7 +153,7 @@ static inline struct kt_envelope_place sample_place(void)
                                    .roster_hash = sample_hash(0x60),
                                    .compartment = SAMPLE_COMPARTMENT,
                                    .epoch = 2,
-                                   .envelope = 1};
+                                   .envelope = kt_envelope_number(SAMPLE_COMPARTMENT, 1)};
     sample_fill(at.nonce_base, sizeof(at.nonce_base), 0x20);
     return at;
 }

@@ -35,7 +35,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Scenario: three envelopes in two compartments are numbered by compartment, then as given; the batch names its origin
+/* Scenario: three envelopes in two compartments are named by compartment and place; the batch names its origin
  * and number, verifies under its member's key alone, and each envelope opens at its place. */
 static void batch_returns(void **state)
 {
@@ -43,12 +43,12 @@ static void batch_returns(void **state)
     struct kt_identity *other = sample_identity(1);
     struct sample_draft d;
     struct kt_buf out;
-    uint32_t envelope = 0;
+    uint32_t opened = 0;
 
     sample_draft(&d);
-    assert_int_equal(d.envelopes[1].envelope, 0);
-    assert_int_equal(d.envelopes[0].envelope, 1);
-    assert_int_equal(d.envelopes[2].envelope, 2);
+    assert_int_equal(d.envelopes[1].envelope, 0x10000);
+    assert_int_equal(d.envelopes[0].envelope, 0x20000);
+    assert_int_equal(d.envelopes[2].envelope, 0x20001);
     assert_int_equal(f->batch.seal.number, 42);
     assert_memory_equal(f->batch.seal_hash.b, f->seal_hash.b, KT_HASH_BYTES);
     assert_int_equal(kt_seal_verify(&f->batch, f->id->pub.sign), KT_OK);
@@ -61,7 +61,8 @@ static void batch_returns(void **state)
         at.epoch = f->batch.seal.sections[i].epoch;
         memcpy(at.nonce_base, s->nonce_base, sizeof(at.nonce_base));
         for (uint32_t j = 0; j < s->items_len; j++) {
-            at.envelope = envelope++;
+            at.envelope = kt_envelope_number(at.compartment, j);
+            opened++;
             kt_buf_clear(&out);
             assert_int_equal(
                 kt_envelope_open(&at, sample_dek(at.compartment).key, s->items[j].clear, s->items[j].cipher, &out),
@@ -69,7 +70,7 @@ static void batch_returns(void **state)
             assert_true(kt_bytes_equal(kt_buf_bytes(&out), kt_buf_bytes(&d.change)));
         }
     }
-    assert_int_equal(envelope, 3);
+    assert_int_equal(opened, 3);
     kt_buf_free(&out);
     sample_draft_free(&d);
     kt_identity_free(other);
@@ -210,6 +211,9 @@ static void seals_refused(void **state)
     assert_int_equal(decode_of(f, &seal), KT_EOVERSIZE);
     seal.sections[1].count = 0;
     assert_int_equal(decode_of(f, &seal), KT_EMALFORMED);
+    seal.sections[1].count = 1;
+    seal.sections[1].compartment = KT_COMPARTMENT_MAX + 1;
+    assert_int_equal(decode_of(f, &seal), KT_EMALFORMED);
     for (uint32_t i = 0; i <= KT_SECTIONS_PER_BATCH_MAX; i++)
         many[i] = (struct kt_section_summary){.compartment = i + 1, .count = 1};
     seal.sections = many;
@@ -301,7 +305,7 @@ static void drafts_refused(void **state)
 
     sample_draft(&d);
 #define SEAL() kt_batch_seal(&d.batch, d.nonce_bases, f->id->sign_secret, &f->bytes, &hash)
-    d.envelopes[2].envelope = 1;
+    d.envelopes[2].envelope--;
     assert_int_equal(SEAL(), KT_EINVAL); /* not numbered */
     kt_batch_number(&d.batch);
     d.envelopes[0].stamp = SAMPLE_HLC + 1;
@@ -311,6 +315,9 @@ static void drafts_refused(void **state)
     assert_int_equal(SEAL(), KT_EINVAL);
     d.envelopes[2].epoch = 2;
     d.envelopes[1].compartment = 0;
+    kt_batch_number(&d.batch);
+    assert_int_equal(SEAL(), KT_EINVAL);
+    d.envelopes[1].compartment = KT_COMPARTMENT_MAX + 1;
     kt_batch_number(&d.batch);
     assert_int_equal(SEAL(), KT_EINVAL);
     d.envelopes[1].compartment = KT_CORE;

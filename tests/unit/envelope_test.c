@@ -63,6 +63,37 @@ static void changes_return(void **state)
     free(change);
 }
 
+/* Scenario: one thread keeps its compression state through many envelopes: the bytes are those of a fresh one each
+ * time, also after one that did not decompress. */
+static void packer_changes_nothing(void **state)
+{
+    struct kt_packer *packer = kt_packer_create();
+    static uint8_t text[5000];
+    struct kt_buf out, again;
+    struct sealed s;
+
+    (void)state;
+    assert_non_null(packer);
+    kt_buf_init(&out, KT_CHANGE_BYTES_MAX);
+    kt_buf_init(&again, KT_ITEM_BYTES_MAX);
+    for (size_t i = 0; i < sizeof(text); i++) text[i] = (uint8_t)("one of few words "[i % 17] + i / 1000);
+    for (size_t len = 1; len < sizeof(text); len += 97) {
+        seal(&s, kt_bytes(text, len));
+        kt_buf_clear(&again);
+        kt_buf_clear(&out);
+        struct kt_bytes clear = kt_buf_bytes(&s.clear);
+        assert_int_equal(kt_envelope_seal_with(packer, &s.at, s.dek.key, clear, kt_bytes(text, len), &again), KT_OK);
+        assert_true(kt_bytes_equal(kt_buf_bytes(&again), kt_buf_bytes(&s.cipher)));
+        assert_int_equal(kt_envelope_open_with(packer, &s.at, s.dek.key, clear, kt_buf_bytes(&again), &out), KT_OK);
+        assert_true(kt_bytes_equal(kt_buf_bytes(&out), kt_bytes(text, len)));
+        sealed_free(&s);
+    }
+    kt_buf_free(&out);
+    kt_buf_free(&again);
+    kt_packer_free(packer);
+    kt_packer_free(NULL);
+}
+
 /* Scenario: everything said about where an envelope stands, changed in turn: it does not open elsewhere. */
 static void bound_to_its_place(void **state)
 {
@@ -272,9 +303,13 @@ static void author_wants_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(changes_return),     cmocka_unit_test(bound_to_its_place),
-        cmocka_unit_test(bound_to_its_bytes), cmocka_unit_test(refused_at_the_door),
-        cmocka_unit_test(clear_part),         cmocka_unit_test(author_wants_harm),
+        cmocka_unit_test(changes_return),
+        cmocka_unit_test(bound_to_its_place),
+        cmocka_unit_test(bound_to_its_bytes),
+        cmocka_unit_test(refused_at_the_door),
+        cmocka_unit_test(clear_part),
+        cmocka_unit_test(author_wants_harm),
+        cmocka_unit_test(packer_changes_nothing),
     };
 
     if (sodium_init() < 0) return 1;

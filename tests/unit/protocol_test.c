@@ -38,7 +38,7 @@ static void names(void **state)
     struct kt_hash item = kt_item_hash(&tag, SAMPLE_GENERATION, &body);
     struct kt_dot dot = {
         {SAMPLE_MEMBER, SAMPLE_INCARNATION},
-        41, 1, 2
+        41, kt_envelope_number(2, 1), 2
     };
     uint8_t packed[KT_DOT_BYTES];
     struct kt_buf b = fresh();
