@@ -35,7 +35,7 @@ static void put_dot(struct kt_buf *out, const struct kt_dot *d)
     kt_buf_pb_uint(out, DOT_MEMBER, d->origin.member);
     kt_buf_pb_fixed64(out, DOT_INCARNATION, d->origin.incarnation);
     kt_buf_pb_uint(out, DOT_BATCH, d->batch);
-    kt_buf_pb_uint(out, DOT_ENVELOPE, d->envelope);
+    if (d->envelope) kt_buf_pb_uint(out, DOT_ENVELOPE, d->envelope);
     if (d->op) kt_buf_pb_uint(out, DOT_OP, d->op);
     kt_buf_pb_close(out, mark);
 }
@@ -99,7 +99,7 @@ static int take_entity(const struct kt_pb *f, struct kt_entity_id *out)
 
 static int take_dot(struct kt_bytes in, struct kt_dot *out)
 {
-    const uint32_t required = SEEN(DOT_MEMBER) | SEEN(DOT_INCARNATION) | SEEN(DOT_BATCH) | SEEN(DOT_ENVELOPE);
+    const uint32_t required = SEEN(DOT_MEMBER) | SEEN(DOT_INCARNATION) | SEEN(DOT_BATCH);
     struct kt_reader r = kt_reader(in);
     struct kt_pb f;
     uint32_t seen = 0;
