@@ -75,13 +75,13 @@ int kt_wrap_seal(const struct kt_compartment_keys *k, const struct kt_kek *kek, 
                         .tag = *tag,
                         .generation = generation,
                         .birth_epoch = birth_epoch,
-                        .epoch = kek->epoch,
-                        .sealed = KT_BYTES_OF(sealed)};
+                        .epoch = kek->epoch};
 
     make_aad(&w, aad);
     make_nonce(kek->key, aad, nonce);
     crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, NULL, dek->key, KT_KEY_BYTES, aad, sizeof(aad), NULL, nonce,
                                                kek->key);
+    w.sealed = KT_BYTES_OF(sealed);
     return kt_wire_encode(&wrap_message, &w, out);
 }
 

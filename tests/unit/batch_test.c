@@ -138,7 +138,7 @@ static void batch_bits_flipped(void **state)
 static void seal_under_another_label(void **state)
 {
     struct fixture *f = *state;
-    uint8_t signature[KT_SIGNATURE_BYTES];
+    uint8_t signature[KT_SIGNATURE_BYTES] = {0};
 
     f->batch.signature = KT_BYTES_OF(signature);
     assert_int_equal(kt_sign(KT_LABEL_PULSE, f->id->sign_secret, f->batch.seal_bytes, signature), KT_OK);
