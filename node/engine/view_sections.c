@@ -1,0 +1,270 @@
+#include "engine/view_sections.h"
+#include "proto/fields.h"
+
+#include <stdlib.h>
+
+/* ---------------------------------------------------------------------------------------------- newest batches */
+
+void kt_newest_note(struct kt_newest *n, const struct kt_dot *dot, kt_hlc stamp)
+{
+    uint32_t oldest = 0;
+    for (uint32_t i = 0; i < n->len; i++) {
+        if (kt_origin_compare(n->seen[i].head.origin, dot->origin) == 0) {
+            if (dot->batch > n->seen[i].head.number) n->seen[i].head.number = dot->batch;
+            if (stamp > n->seen[i].stamp) n->seen[i].stamp = stamp;
+            return;
+        }
+        if (n->seen[i].stamp < n->seen[oldest].stamp) oldest = i;
+    }
+    const uint32_t at = n->len < KT_TOKEN_HEADS_MAX ? n->len++ : oldest;
+    if (at == oldest && n->len == KT_TOKEN_HEADS_MAX && n->seen[at].stamp >= stamp && n->seen[at].head.number) return;
+    n->seen[at].head = (struct kt_head){dot->origin, dot->batch};
+    n->seen[at].stamp = stamp;
+}
+
+uint32_t kt_newest_heads(const struct kt_newest *n, struct kt_head out[KT_TOKEN_HEADS_MAX])
+{
+    for (uint32_t i = 0; i < n->len; i++) {
+        uint32_t at = i;
+        while (at > 0 && kt_origin_compare(out[at - 1].origin, n->seen[i].head.origin) > 0) {
+            out[at] = out[at - 1];
+            at--;
+        }
+        out[at] = n->seen[i].head;
+    }
+    return n->len;
+}
+
+/* -------------------------------------------------------------------------------------------------- rows of lists */
+
+struct rows {
+    struct kt_arena *arena;
+    const struct kt_slot **rows;
+    uint32_t len, cap;
+};
+
+static int collect_row(void *ctx, const struct kt_slot *row)
+{
+    struct rows *r = ctx;
+    if (r->len == r->cap) {
+        const uint32_t cap = r->cap ? r->cap * 2 : 16;
+        const struct kt_slot **grown = kt_arena_array(r->arena, cap, sizeof *grown);
+        if (!grown) return KT_ELIMIT;
+        if (r->len) memcpy(grown, r->rows, r->len * sizeof *grown);
+        r->rows = grown;
+        r->cap = cap;
+    }
+    r->rows[r->len++] = row;
+    return KT_OK;
+}
+
+static const struct kt_live *newest_of(const struct kt_slot *s)
+{
+    const struct kt_live *best = &s->live[0];
+    for (uint32_t i = 1; i < s->live_len; i++)
+        if (s->live[i].stamp >= best->stamp) best = &s->live[i];
+    return best;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct kt_live *x = newest_of(*(const struct kt_slot *const *)a),
+                         *y = newest_of(*(const struct kt_slot *const *)b);
+    if (x->stamp != y->stamp) return x->stamp < y->stamp ? 1 : -1;
+    return kt_dot_compare(&y->dot, &x->dot);
+}
+
+static int by_element(const void *a, const void *b)
+{
+    return kt_bytes_compare((*(const struct kt_slot *const *)a)->element, (*(const struct kt_slot *const *)b)->element);
+}
+
+int kt_view_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t field,
+                 uint64_t skip, uint32_t max, struct kt_arena *arena, const struct kt_slot ***rows, uint32_t *len,
+                 uint64_t *in_all)
+{
+    struct rows r = {.arena = arena};
+    int e = kt_workset_rows(w, ward, entity, field, collect_row, &r);
+    if (e) return e;
+    if (r.len > 1) qsort(r.rows, r.len, sizeof *r.rows, newest_first);
+    const uint32_t from = skip < r.len ? (uint32_t)skip : r.len, left = r.len - from;
+    *rows = r.rows ? r.rows + from : NULL;
+    *len = left < max ? left : max;
+    *in_all = r.len;
+    if (*len > 1) qsort(*rows, *len, sizeof **rows, by_element);
+    return KT_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------- records */
+
+static struct kt_section_draft *section_of(struct kt_view_draft *d, kt_compartment c)
+{
+    for (uint32_t i = 0; i < d->sections_len; i++)
+        if (d->sections[i].compartment == c) return &d->sections[i];
+    if (d->sections_len == KT_COMPARTMENTS_MAX) return NULL;
+    d->sections[d->sections_len] = (struct kt_section_draft){.compartment = c};
+    return &d->sections[d->sections_len++];
+}
+
+static struct kt_view_record *record_new(struct kt_view_draft *d, struct kt_section_draft *s)
+{
+    if (s->len == s->cap) {
+        const uint32_t cap = s->cap ? s->cap * 2 : 8;
+        struct kt_view_record *grown = kt_arena_array(d->arena, cap, sizeof *grown);
+        if (!grown) return NULL;
+        if (s->len) memcpy(grown, s->records, s->len * sizeof *grown);
+        s->records = grown;
+        s->cap = cap;
+    }
+    return &s->records[s->len++];
+}
+
+static void add_slot(struct kt_view_draft *d, struct kt_view_record *r, const struct kt_slot *slot)
+{
+    for (uint32_t i = 0; i < slot->live_len; i++) {
+        const struct kt_live *live = &slot->live[i];
+        r->values[r->values_len++] = (struct kt_view_value){.field = slot->field,
+                                                            .element = slot->element,
+                                                            .value = live->value,
+                                                            .dot = live->dot,
+                                                            .stamp = live->stamp};
+        kt_newest_note(&d->newest, &live->dot, live->stamp);
+    }
+}
+
+/* The lists of one entity: what will be shown of each, before room for the values is taken. */
+struct lists {
+    struct {
+        uint32_t field;
+        const struct kt_slot **rows;
+        uint32_t len;
+        uint64_t in_all;
+    } items[32];
+    uint32_t len, values;
+};
+
+static int find_lists(struct kt_view_draft *d, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t kind,
+                      struct lists *l)
+{
+    uint32_t n;
+    const struct kt_schema_field *f = kt_schema_fields(kind, &n);
+    for (uint32_t i = 0; i < n && l->len < 32; i++) {
+        if (f[i].shape != KT_LIST) continue;
+        int e = kt_view_rows(d->w, ward, entity, f[i].number, 0, KT_VIEW_INTERACTIONS_MAX, d->arena,
+                             &l->items[l->len].rows, &l->items[l->len].len, &l->items[l->len].in_all);
+        if (e) return e;
+        if (!l->items[l->len].len) continue;
+        for (uint32_t k = 0; k < l->items[l->len].len; k++) l->values += l->items[l->len].rows[k]->live_len;
+        l->items[l->len++].field = f[i].number;
+    }
+    return KT_OK;
+}
+
+static int add_record(struct kt_view_draft *d, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t kind,
+                      uint32_t first, uint32_t end)
+{
+    struct lists l = {.len = 0};
+    uint32_t values = 0;
+    int e = find_lists(d, ward, entity, kind, &l);
+    if (e) return e;
+    for (uint32_t i = first; i < end; i++) values += ward->slots[i]->live_len;
+    if (values + l.values == 0) return KT_OK;
+    struct kt_section_draft *s = section_of(d, ward->compartment);
+    struct kt_view_record *r = s ? record_new(d, s) : NULL;
+    if (!r) return KT_ELIMIT;
+    *r = (struct kt_view_record){.kind = kind, .id = *entity};
+    if (memcmp(entity, &ward->id, sizeof *entity) != 0) r->parent = ward->id;
+    r->values = kt_arena_array(d->arena, values + l.values, sizeof *r->values);
+    r->counts = kt_arena_array(d->arena, l.len + 1u, sizeof *r->counts);
+    if (!r->values || !r->counts) return KT_ELIMIT;
+    for (uint32_t i = first; i < end; i++) add_slot(d, r, ward->slots[i]);
+    for (uint32_t i = 0; i < l.len; i++) {
+        for (uint32_t k = 0; k < l.items[i].len; k++) add_slot(d, r, l.items[i].rows[k]);
+        if (l.items[i].in_all > l.items[i].len)
+            r->counts[r->counts_len++] = (struct kt_view_count){l.items[i].field, l.items[i].in_all};
+    }
+    return KT_OK;
+}
+
+int kt_view_draft_ward(struct kt_view_draft *d, struct kt_ward *ward, uint32_t kind)
+{
+    bool own_done = false;
+    for (uint32_t i = 0; i < ward->slots_len;) {
+        const struct kt_entity_id *entity = &ward->slots[i]->entity;
+        const bool own = memcmp(entity, &ward->id, sizeof *entity) == 0;
+        uint32_t end = i, entity_kind = own ? kind : 0;
+        for (; end < ward->slots_len && memcmp(&ward->slots[end]->entity, entity, sizeof *entity) == 0; end++)
+            if (!entity_kind && ward->slots[end]->live_len) entity_kind = kt_field_kind(ward->slots[end]->field);
+        int e = entity_kind ? add_record(d, ward, entity, entity_kind, i, end) : KT_OK;
+        if (e) return e;
+        own_done = own_done || own;
+        i = end;
+    }
+    return own_done ? KT_OK : add_record(d, ward, &ward->id, kind, 0, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------ encoding */
+
+static struct kt_bytes requested(const struct kt_view_record *r)
+{
+    struct kt_bytes v = {0};
+    for (uint32_t i = 0; i < r->values_len; i++)
+        if (r->values[i].field == KT_F_CASE_REQUESTED) v = r->values[i].value;
+    return v;
+}
+
+static kt_hlc last_stamp(const struct kt_view_record *r)
+{
+    kt_hlc t = 0;
+    for (uint32_t i = 0; i < r->values_len; i++)
+        if (r->values[i].stamp > t) t = r->values[i].stamp;
+    return t;
+}
+
+static const struct kt_entity_id *ward_of(const struct kt_view_record *r)
+{
+    static const struct kt_entity_id none;
+    return memcmp(&r->parent, &none, sizeof none) ? &r->parent : &r->id;
+}
+
+/* Customers by id, then cases newest first, then the rest by id. */
+static int record_order(const void *a, const void *b)
+{
+    const struct kt_view_record *x = a, *y = b;
+    const int rank_x = x->kind == KT_CUSTOMER ? 0 : x->kind == KT_CASE ? 1 : 2;
+    const int rank_y = y->kind == KT_CUSTOMER ? 0 : y->kind == KT_CASE ? 1 : 2;
+    if (rank_x != rank_y) return rank_x - rank_y;
+    if (rank_x == 1) {
+        const int c = kt_bytes_compare(requested(y), requested(x));
+        if (c) return c;
+        const kt_hlc t = last_stamp(x), u = last_stamp(y);
+        if (t != u) return t < u ? 1 : -1;
+    }
+    if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
+    return memcmp(&x->id, &y->id, sizeof x->id);
+}
+
+/* Takes out the cases past the bound, and what stands inside them. */
+static void cut_cases(struct kt_section_draft *s, uint32_t first_cut, uint32_t end_cut)
+{
+    uint32_t n = end_cut;
+    for (uint32_t i = end_cut; i < s->len; i++) {
+        bool inside = false;
+        for (uint32_t k = first_cut; k < end_cut && !inside; k++)
+            inside = memcmp(ward_of(&s->records[i]), &s->records[k].id, KT_ENTITY_ID_BYTES) == 0;
+        if (!inside) s->records[n++] = s->records[i];
+    }
+    memmove(s->records + first_cut, s->records + end_cut, (n - end_cut) * sizeof *s->records);
+    s->len = n - (end_cut - first_cut);
+}
+
+int kt_view_draft_encode(struct kt_view_draft *d, struct kt_section_draft *s, struct kt_buf *out)
+{
+    (void)d;
+    uint32_t first = 0, cases = 0;
+    if (s->len > 1) qsort(s->records, s->len, sizeof *s->records, record_order);
+    while (first < s->len && s->records[first].kind == KT_CUSTOMER) first++;
+    while (first + cases < s->len && s->records[first + cases].kind == KT_CASE) cases++;
+    if (cases > KT_VIEW_CASES_MAX) cut_cases(s, first + KT_VIEW_CASES_MAX, first + cases);
+    return kt_view_section_encode(s->records, s->len, cases, out);
+}
