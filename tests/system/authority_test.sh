@@ -21,9 +21,14 @@ want() {
 }
 same() { [ "$2" = "$3" ] && echo "ok     $1" || { echo "FAILED $1: \"$2\", not \"$3\""; failed=1; }; }
 mode() { stat -c %a "$1"; }
-shown() { "$kontor" authority show authority --json | python3 -c "import json, sys; r = json.load(sys.stdin); print($1)"; }
+# What "show" says: the roster's number; what a member reads or writes.
+version() { "$kontor" authority show authority | sed -n 's/^roster \([0-9]*\) .*/\1/p'; }
+hash_now() { "$kontor" authority show authority | sed -n 's/.*hash //p'; }
+of_member() { "$kontor" authority show authority | sed -n "/^member $1:/,/writes/p" | sed -n "s/^  $2 *//p"; }
 flip() { # FILE OFFSET: changes one byte
-    python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); b = f.read(1)[0]; f.seek(-1, 1); f.write(bytes([b ^ 1]))' "$1" "$2"
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+    printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
 want 0 "an organisation is founded" "$kontor" authority init authority --organisation "Freie Stadt Ærø"
@@ -41,22 +46,25 @@ rm -r office-1 && "$kontor" node init office-1 --office office-1 --agency "Agenc
 
 want 0 "two nodes are admitted in one roster" "$kontor" authority admit authority --system revenue=revenue --system 311=core \
     --compartment health office-1/join.request office-2/join.request
-same "as members 1 and 2 of roster 2" "$(shown '[r["version"], [m["number"] for m in r["members"]]]')" "[2, [1, 2]]"
-same "with all rights" "$(shown 'r["members"][1]["read"] == r["members"][0]["write"] == ["core", "health", "revenue"]')" "True"
-same "systems mapped as asked" "$(shown 'r["systems"] == {"311": "core", "revenue": "revenue"}')" "True"
+same "as members 1 and 2 of roster 2" "$(version) $("$kontor" authority show authority | grep ^member | tr '\n' ' ')" \
+    "2 member 1: office-1, Agency 1 member 2: office-2, Agency 2 "
+same "with all rights" "$(of_member 1 writes) and $(of_member 2 reads)" "core, health, revenue and core, health, revenue"
+same "systems mapped as asked" "$("$kontor" authority show authority | grep ^source | tr '\n' ' ')" \
+    "source system 311 belongs to core source system revenue belongs to revenue "
 same "each has its admission" "$(ls office-*/admission | tr '\n' ' ')" "office-1/admission office-2/admission "
 want 0 "a third may read core alone" "$kontor" authority admit authority --read core --write core office-3/join.request
-same "and does" "$(shown 'r["members"][2]["read"] + r["members"][2]["write"]')" "['core', 'core']"
+same "and does" "$(of_member 3 reads) and $(of_member 3 writes)" "core and core"
 want 0 "a fourth only relays" "$kontor" authority admit authority --read none --write none office-4/join.request
-same "and does" "$(shown 'r["members"][3]["read"] + r["members"][3]["write"]')" "[]"
+same "and does" "$(of_member 4 reads) and $(of_member 4 writes)" "nothing and nothing"
 same "one bundle for each reader and compartment" "$(ls authority/bundles | wc -l)" 7
 same "the chain is kept" "$(ls authority/roster.* | wc -l)" 4
 
 rm office-1/admission
 want 0 "an admission that was lost is written again" "$kontor" authority admit authority office-1/join.request
-same "without a new roster" "$(shown 'r["version"]') $(test -s office-1/admission && echo there)" "4 there"
+same "without a new roster" "$(version) $(test -s office-1/admission && echo there)" "4 there"
 want 0 "a member gains a right" "$kontor" authority admit authority --read core,revenue --write none office-3/join.request
-same "just that" "$(shown '[r["version"], r["members"][2]["read"], r["members"][2]["write"]]')" "[5, ['core', 'revenue'], ['core']]"
+same "just that" "$(version): $(of_member 3 reads) and $(of_member 3 writes)" "5: core, revenue and core"
+want 0 "the roster as JSON" "$kontor" authority show authority --json && grep -q '"version": 5' out || failed=1
 want 0 "a compartment alone can be made" "$kontor" authority admit authority --compartment motor
 
 want 4 "a system does not move" "$kontor" authority admit authority --system revenue=core
@@ -74,12 +82,12 @@ for what in init admit show; do want 0 "authority $what --help" "$kontor" author
 want 0 "node init --help" "$kontor" node init --help
 
 mkdir forged && cp office-2/join.request forged/ && flip forged/join.request 30
-before=$(shown 'r["hash"]')
+before=$(hash_now)
 "$kontor" authority admit authority forged/join.request >out 2>&1
 same "a forged request is refused" "$(($? == 4 || $? == 5))" 1
 head -c 20 office-2/join.request >forged/join.request
 want 5 "half a request is damaged" "$kontor" authority admit authority forged/join.request
-same "and nobody is admitted" "$(shown 'r["hash"]')" "$before"
+same "and nobody is admitted" "$(hash_now)" "$before"
 
 cp -a authority copy && flip copy/roster.2 40
 want 5 "a damaged roster" "$kontor" authority show copy
