@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export KONTOR_BIN=${KONTOR_BIN:-$PWD/build/release/bin} LC_ALL=C.UTF-8
+[ "${KONTOR_BIN#/}" != "$KONTOR_BIN" ] || KONTOR_BIN=$PWD/$KONTOR_BIN
 export KONTOR_PATIENCE=${KONTOR_PATIENCE:-2}
 work=$(mktemp -d "${TMPDIR:-/tmp}/kontor-system-XXXXXX")
 cluster=$work/c # set once there is one
