@@ -71,11 +71,33 @@ void kt_link_unblock(const struct kt_replica *r, struct kt_peer_link *l, uint64_
     l->whole_due = true; /* what came after the refused one was dropped as well */
 }
 
+/* The peer served it from what it holds durably: nothing to send back, nothing it has to acknowledge. */
+static int reserve_holder(const struct kt_replica *r, struct kt_peer_link *l, struct kt_origin o)
+{
+    struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
+    int err = kt_raise_reserve(&l->cursor, o);
+    return err || !peer ? err : kt_raise_reserve(&peer->acknowledged, o);
+}
+
+static void raise_holder(const struct kt_replica *r, struct kt_peer_link *l, const struct kt_seal *seal)
+{
+    struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
+    kt_raise(&l->cursor, seal->origin, seal->number);
+    if (peer) kt_raise(&peer->acknowledged, seal->origin, seal->number);
+}
+
+/* Who is known to hold what comes by `l`: its peer, and its author whatever way it came. */
+static bool holds_it(const struct kt_peer_link *holder, const struct kt_peer_link *l, struct kt_origin o)
+{
+    return holder == l || holder->member == o.member;
+}
+
 static int accept(struct kt_replica *r, struct kt_peer_link *l, const struct kt_event *ev, struct kt_effects *fx)
 {
     struct kt_origin o = ev->seal->origin;
     int err = kt_replica_reserve_head(r, o);
-    if (!err) err = kt_raise_reserve(&l->cursor, o);
+    for (uint32_t i = 0; i < r->links_len && !err; i++)
+        if (holds_it(r->links[i], l, o)) err = reserve_holder(r, r->links[i], o);
     if (err) return err;
     struct kt_effect *e = kt_fx_add(fx, KT_FX_ACCEPT, l->id);
     if (!e) return KT_ELIMIT;
@@ -86,9 +108,10 @@ static int accept(struct kt_replica *r, struct kt_peer_link *l, const struct kt_
         {o, ev->seal->number},
         ev->now_mono_ms
     };
-    kt_raise(&l->cursor, o, ev->seal->number);
-    for (uint32_t i = 0; i < r->links_len; i++)
+    for (uint32_t i = 0; i < r->links_len; i++) {
+        if (holds_it(r->links[i], l, o)) raise_holder(r, r->links[i], ev->seal);
         if (block_of(r->links[i], o)) kt_link_unblock(r, r->links[i], ev->now_mono_ms, false);
+    }
     return KT_OK;
 }
 
@@ -124,7 +147,8 @@ static int refuse(struct kt_replica *r, struct kt_peer_link *l, const struct kt_
                   struct kt_effects *fx)
 {
     struct kt_origin o = ev->seal->origin;
-    if (block_of(l, o)) return KT_OK; /* on its way before our skip was heard */
+    if (ev->seal->number <= kt_vector_get(&r->held, o)) return KT_OK; /* a bad copy of what is held */
+    if (block_of(l, o)) return KT_OK;                                 /* on its way before our skip was heard */
     if (l->blocks_len == KT_BLOCKS_MAX) return kt_fx_close(fx, l->id, "too many of its batches were refused");
     enum reaction reaction = reaction_to(verdict);
     struct kt_head next = {o, kt_vector_get(&r->held, o) + 1};
@@ -161,9 +185,9 @@ int kt_replica_on_batch(struct kt_replica *r, const struct kt_event *ev, struct 
         return accept(r, l, ev, fx);
     case FREEZE:
         return freeze(r, l, ev, fx);
-    case NOTHING: { /* it holds it too: nothing to send back */
-        int err = kt_raise_reserve(&l->cursor, o);
-        if (!err) kt_raise(&l->cursor, o, ev->seal->number);
+    case NOTHING: {
+        int err = reserve_holder(r, l, o);
+        if (!err) raise_holder(r, l, ev->seal);
         return err;
     }
     case REPEAT:
@@ -193,7 +217,7 @@ bool kt_link_pull_due(const struct kt_replica *r, const struct kt_peer_link *l, 
 {
     if (!l->asked) return l->peer_roster <= kt_replica_roster_version(r); /* else its rosters come first */
     if (r->pending_len > 0) return false; /* a commit is on its way: one pull tells it all */
-    return whole_now(l, now_mono_ms) || l->nudge || l->told_durable != r->durable_generation ||
+    return whole_now(l, now_mono_ms) || l->nudge || l->told_foreign != r->foreign_generation ||
            l->told_lacking != r->lacking_generation || l->told_roster != kt_replica_roster_version(r) ||
            l->grant_left < KT_GRANT_BYTES / 2;
 }
@@ -269,8 +293,9 @@ int kt_link_pull(const struct kt_replica *r, struct kt_peer_link *l, uint64_t no
         l->whole_due = false;
         l->whole_after_mono_ms = now_mono_ms + KT_REPAIR_MS;
     }
-    l->told_durable = r->durable_generation;
+    l->told_foreign = r->foreign_generation;
     l->told_lacking = r->lacking_generation;
+    l->told_heard = r->heard_generation;
     l->told_roster = pull.roster_version;
     l->grant_left = KT_GRANT_BYTES;
     return KT_OK;

@@ -63,6 +63,9 @@ int kt_replica_on_link_down(struct kt_replica *r, const struct kt_event *ev, str
     (void)fx;
     for (uint32_t i = 0; i < r->links_len; i++) {
         if (r->links[i]->id != ev->link) continue;
+        r->heard_generation++;
+        for (uint32_t j = 0; j < r->links_len; j++)
+            r->links[j]->nudge = true; /* whom we heard, others may now tell us of */
         kt_link_free(r->links[i]);
         r->links_len--;
         memmove(&r->links[i], &r->links[i + 1], (r->links_len - i) * sizeof(struct kt_peer_link *));
@@ -111,6 +114,7 @@ int kt_replica_on_greeting(struct kt_replica *r, struct kt_peer_link *l, const s
         l->whole_after_mono_ms = ev->now_mono_ms;
     }
     l->greeted = true;
+    r->heard_generation++;
     l->peer_roster = g->roster_version;
     l->relay_due = true;
     l->relayed = 0;
@@ -139,6 +143,8 @@ static int announce(const struct kt_roster *roster, const struct kt_peer_link *l
 int kt_replica_on_roster(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx)
 {
     const struct kt_roster *roster = ev->roster;
+    struct kt_peer_link *giver = kt_replica_link(r, ev->link);
+    if (giver && giver->peer_roster < roster->version) giver->peer_roster = roster->version; /* true whatever follows */
     for (uint32_t i = 0; i < r->links_len; i++) {
         int err = announce(roster, r->links[i], fx);
         if (err) return err;
@@ -147,6 +153,7 @@ int kt_replica_on_roster(struct kt_replica *r, const struct kt_event *ev, struct
     kt_vector_clip(&r->held, roster);
     kt_vector_clip(&r->durable, roster);
     r->durable_generation++;
+    r->foreign_generation++;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < r->frozen_len; i++) /* a cut says which side of a fork counts */
         if (kt_roster_cut(roster, r->frozen[i], 0) == UINT64_MAX) r->frozen[kept++] = r->frozen[i];
@@ -154,7 +161,10 @@ int kt_replica_on_roster(struct kt_replica *r, const struct kt_event *ev, struct
     for (uint32_t i = 0; i < r->links_len; i++) {
         struct kt_peer_link *l = r->links[i];
         if (l->greeted && l->peer_roster < roster->version) rosters_pushed(r, l, ev->now_mono_ms);
-        if (move_of(roster, l) == MOVE_OPEN) l->roster_only = false;
+        if (move_of(roster, l) == MOVE_OPEN) {
+            l->roster_only = false;
+            r->heard_generation++;
+        }
         kt_link_unblock(r, l, ev->now_mono_ms, true);
         l->serve_due = true;
     }

@@ -81,7 +81,7 @@ static int seek_proof(struct kt_replica *r, const struct kt_peer_link *l, const 
                       struct kt_effects *fx)
 {
     refresh_hashes(r);
-    if (l->member != p->member || r->durable.len == 0) return KT_OK;
+    if (l->member != p->member || r->durable.len == 0 || r->frozen_len > 0) return KT_OK; /* a known fork explains it */
     if (!same(&p->vector_hash, &r->hash) || same(&p->vector_seals_hash, &r->seals_hash)) return KT_OK;
     uint32_t n = r->durable.len < KT_PROOF_ASKS ? (uint32_t)r->durable.len : KT_PROOF_ASKS;
     struct kt_ask *asks = kt_arena_array(&fx->arena, n, sizeof *asks);

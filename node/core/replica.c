@@ -223,9 +223,11 @@ static int on_committed(struct kt_replica *r, const struct kt_event *ev, struct 
     (void)ev;
     (void)fx;
     if (r->pending_len == 0) return KT_OK;
+    bool foreign = false;
     for (uint32_t i = 0; i < r->pending_len; i++) {
         const struct kt_vector_entry *e = kt_vector_find(&r->held, r->pending[i]);
         if (!e) continue; /* cut meanwhile */
+        foreign = foreign || e->origin.member != r->config.self;
         int err = kt_vector_set(&r->durable, e);
         if (err) abort(); /* reserved when it was taken, and never above held */
         struct kt_replica_peer *p = kt_replica_peer(r, e->origin.member);
@@ -233,6 +235,7 @@ static int on_committed(struct kt_replica *r, const struct kt_event *ev, struct 
     }
     r->pending_len = 0;
     r->durable_generation++;
+    if (foreign) r->foreign_generation++;
     for (uint32_t i = 0; i < r->links_len; i++) r->links[i]->serve_due = true;
     return KT_OK;
 }
@@ -260,6 +263,15 @@ static int on_incarnation(struct kt_replica *r, const struct kt_event *ev, struc
     return KT_OK;
 }
 
+/* With each pulse, what can wait so long: keys asked for again, and lines that came up since. */
+static void nudge_links(struct kt_replica *r)
+{
+    for (uint32_t i = 0; i < r->links_len; i++) {
+        struct kt_peer_link *l = r->links[i];
+        if (r->lacking_len > 0 || l->told_heard != r->heard_generation) l->nudge = true;
+    }
+}
+
 /* Time passed: our pulse, second tries, and what was paused. */
 static int on_tick(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx)
 {
@@ -273,8 +285,7 @@ static int on_tick(struct kt_replica *r, const struct kt_event *ev, struct kt_ef
         r->pulsed = true;
         r->pulsed_mono_ms = now;
         if (whole) r->vector_pulsed_mono_ms = now;
-        for (uint32_t i = 0; i < r->links_len && r->lacking_len; i++)
-            r->links[i]->nudge = true; /* ask again for keys */
+        nudge_links(r);
     }
     for (uint32_t i = 0; i < r->links_len; i++) {
         kt_link_unblock(r, r->links[i], now, false);

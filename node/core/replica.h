@@ -25,14 +25,15 @@ enum kt_event_kind {
     KT_EV_LINK_UP,    /* link, member, roster_only */
     KT_EV_LINK_DOWN,  /* link */
     KT_EV_MESSAGE,    /* link, message: greeting, pull, pulses (each verified by the caller), asks; answers come as BATCH
-                         events and one ANSWER_END */
-    KT_EV_BATCH,      /* link, seal, seal_hash, verdict: one batch of an answer, as judged (KT_OK: to be accepted) */
+                         events and one ANSWER_END.  At start the pulses kept before come as one message of link 0 */
+    KT_EV_BATCH,      /* link, seal, seal_hash, verdict: one batch of an answer, as judged (KT_OK: to be accepted, where
+                         ACCEPT follows: the same may have come by another link meanwhile); seal NULL: not a batch */
     KT_EV_ANSWER_END, /* link, message (its answer part without batches), bytes: size of the frame */
     KT_EV_WROTE,      /* seal, seal_hash: a batch of our own is about to be committed */
     KT_EV_SENT,       /* link, seal's origin and number, bytes: streamed to that link by the caller */
     KT_EV_COMMITTED,  /* what was accepted or written up to here is durable: acknowledge */
     KT_EV_LACKING,    /* deks, deks_len: data keys to be asked for (the whole list, replaces the one before) */
-    KT_EV_ROSTER,     /* roster: a newer one is in force (borrowed until the next such event) */
+    KT_EV_ROSTER,     /* roster: a newer one is in force (borrowed until the next such event); link: it came by, or 0 */
     KT_EV_INCARNATION, /* incarnation: the one to write in from now on */
     KT_EV_TICK,       /* nothing but time passed */
 };
@@ -73,7 +74,7 @@ enum kt_effect_kind {
 struct kt_effect {
     enum kt_effect_kind kind;
     uint64_t link;
-    struct kt_peer_message message; /* SEND: in the effects' arena */
+    struct kt_peer_message message; /* SEND: in the effects' arena; SEND_WRAPS, SEND_BATCHES, KEEP_PULSE: the event's */
     uint32_t from_version;
     struct kt_origin origin;
     kt_member member;

@@ -44,7 +44,7 @@ struct kt_peer_link {
     struct kt_vector told;  /* what our pulls said that we hold */
     bool whole_due, nudge;  /* repeat the whole vector; send a pull though nothing is new */
     uint64_t whole_after_mono_ms;
-    uint64_t told_durable, told_lacking; /* generations of what the last pull said */
+    uint64_t told_foreign, told_lacking, told_heard; /* generations of what the last pull said */
     uint32_t told_roster;
     uint64_t grant_left;
     struct kt_block blocks[KT_BLOCKS_MAX];
@@ -98,6 +98,7 @@ struct kt_replica {
     struct kt_vector held;          /* accepted or written */
     struct kt_vector durable;       /* what our pulls may speak of */
     uint64_t durable_generation;
+    uint64_t foreign_generation;    /* the same, without what we wrote ourselves: that needs no acknowledgement */
     struct kt_origin *pending;      /* heads of held that durable does not have yet */
     uint32_t pending_len, pending_cap;
     uint64_t hashes_generation;     /* of durable, for which the hashes stand */
@@ -107,6 +108,7 @@ struct kt_replica {
     uint32_t links_len, links_cap;
     struct kt_replica_peer **peers; /* ascending member */
     uint32_t peers_len, peers_cap;
+    uint64_t heard_generation;      /* of the set of open links */
     struct kt_origin *frozen;
     uint32_t frozen_len, frozen_cap;
 
