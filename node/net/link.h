@@ -53,6 +53,9 @@ struct kt_links_config {
     struct kt_links_inbox inbox;
     uint32_t redial_ms_max;        /* 0: KT_REDIAL_MS_MAX */
     uint32_t half_open_max;        /* 0: KT_HALF_OPEN_MAX */
+    uint64_t session_bytes_max;    /* 0: KT_SESSION_BYTES_MAX */
+    uint32_t session_ms_max;       /* 0: KT_SESSION_MS_MAX */
+    uint32_t silent_ms;            /* 0: KT_LINK_SILENT_MS; a third of it without a byte makes a ping */
     const char *tls_cert_key_file; /* PEM, for listening on tls+tcp://; NULL: none.  TLS is an envelope only: Noise */
     const char *tls_ca_file;       /* inside proves who speaks; with NULL a dialler takes any TLS certificate */
 };
