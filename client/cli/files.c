@@ -96,6 +96,17 @@ static int sync_folder_of(const char *path)
     return err;
 }
 
+/* Into its place in one step; without replacing where that was asked, also on file systems that cannot rename so. */
+static int put_in_place(const char *temporary, const char *path, enum kt_file_over over)
+{
+    unsigned flags = over == KT_FILE_NEW ? RENAME_NOREPLACE : 0;
+    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, flags) == 0) return KT_OK;
+    if (errno != EINVAL || over == KT_FILE_REPLACE) return from_errno();
+    if (link(temporary, path) != 0) return from_errno();
+    unlink(temporary);
+    return KT_OK;
+}
+
 int kt_file_write(const char *path, mode_t mode, enum kt_file_over over, struct kt_bytes bytes)
 {
     char temporary[KT_PATH_MAX];
@@ -106,10 +117,8 @@ int kt_file_write(const char *path, mode_t mode, enum kt_file_over over, struct 
     int err = write_all(fd, bytes);
     if (!err && fchmod(fd, mode) != 0) err = from_errno();
     if (close(fd) != 0 && !err) err = from_errno();
-    if (!err && over == KT_FILE_REPLACE && rename(temporary, path) != 0) err = from_errno();
-    if (!err && over == KT_FILE_NEW && link(temporary, path) != 0)
-        err = from_errno(); /* unlike rename never replaces */
-    if (err || over == KT_FILE_NEW) {
+    if (!err) err = put_in_place(temporary, path, over);
+    if (err) {
         int why = errno;
         unlink(temporary);
         errno = why;
