@@ -22,6 +22,8 @@ void world_open(struct world *w, unsigned nodes)
 {
     *w = (struct world){.nodes_len = nodes, .delay_ms = 10, .commit_ms = 4, .tick_at_ms = WORLD_TICK_MS};
     world_must(nodes <= WORLD_NODES_MAX, "too many nodes");
+    kt_arena_init(&w->arriving, 4u << 20);
+    for (unsigned i = 0; i < WORLD_DEPTH_MAX; i++) kt_arena_init(&w->fx[i].arena, 8u << 20);
     for (unsigned i = 0; i <= nodes && i < WORLD_NODES_MAX; i++)
         w->members[i] = (struct kt_roster_member){.number = i + 1, .office = "", .agency = ""};
     for (uint32_t v = 1; v < 4; v++) {
@@ -43,6 +45,8 @@ void world_close(struct world *w)
         w->packets = p->next;
         free(p);
     }
+    kt_arena_free(&w->arriving);
+    for (unsigned i = 0; i < WORLD_DEPTH_MAX; i++) kt_arena_free(&w->fx[i].arena);
     for (unsigned i = 0; i < w->nodes_len; i++) {
         kt_replica_free(w->nodes[i].replica);
         free(w->nodes[i].journal);

@@ -24,7 +24,7 @@ static void *kept(void *memory)
 void world_journal_append(struct world *w, unsigned node, const struct world_batch *b)
 {
     struct world_node *n = &w->nodes[node];
-    n->journal = kept(realloc(n->journal, (n->len + 1) * sizeof *b));
+    if ((n->len & (n->len - 1)) == 0) n->journal = kept(realloc(n->journal, (n->len ? 2 * n->len : 1) * sizeof *b));
     n->journal[n->len++] = *b;
     if (n->commit_at_ms == UINT64_MAX) n->commit_at_ms = w->now_ms + w->commit_ms;
 }
@@ -40,10 +40,12 @@ struct kt_seal world_seal(const struct world_batch *b)
 }
 
 /* What kt_judge_batch would say, of a bare seal. */
-static int judge(const struct world_node *n, const struct world_batch *b)
+static int judge(const struct world *w, unsigned node, const struct world_batch *b)
 {
     static const struct kt_hash zeros;
+    const struct world_node *n = &w->nodes[node];
     if (b->roster_version > n->roster_version) return KT_EROSTER;
+    if (b->number > kt_roster_cut(&w->rosters[n->roster_version], b->origin, 0)) return KT_ECUT;
     const struct kt_vector_entry *head = kt_vector_find(kt_replica_vector(n->replica), b->origin);
     uint64_t held = head ? head->number : 0;
     if (b->number < held) return KT_EDUPLICATE;
@@ -216,7 +218,6 @@ static void send_rosters(struct world *w, unsigned node, uint64_t link)
 static void close_link(struct world *w, unsigned node, uint64_t link, const char *why)
 {
     struct world_line *line = line_of(w, link);
-    w->nodes[node].closes++;
     if (!line) return;
     world_tell(w, "office-%u hangs up on office-%u: it %s", node + 1, (line->a == node ? line->b : line->a) + 1, why);
     world_cut(w, (unsigned)(line - w->lines));
@@ -224,7 +225,7 @@ static void close_link(struct world *w, unsigned node, uint64_t link, const char
 
 static void perform(struct world *w, unsigned node, const struct kt_effect *e, const struct world_batch *batch)
 {
-    struct world_node *n = &w->nodes[node];
+    w->nodes[node].effects[e->kind]++;
     switch (e->kind) {
     case KT_FX_ACCEPT:
         world_tell(w, "office-%u takes %u%s/%llu", node + 1, batch->origin.member,
@@ -247,11 +248,9 @@ static void perform(struct world *w, unsigned node, const struct kt_effect *e, c
         pulse(w, node, e->whole);
         break;
     case KT_FX_FORK:
-        n->forks++;
         world_tell(w, "office-%u has proof of a fork of office-%u", node + 1, e->member);
         break;
     case KT_FX_OWN_HEAD_AHEAD:
-        n->own_ahead++;
         world_tell(w, "office-%u learns that others hold batches of its own that it lacks", node + 1);
         break;
     case KT_FX_CLOSE:
@@ -266,15 +265,29 @@ static void perform(struct world *w, unsigned node, const struct kt_effect *e, c
     }
 }
 
-static void step_with(struct world *w, unsigned node, struct kt_event ev, const struct world_batch *batch)
+/* With hardly any memory a step gives KT_ELIMIT and changes nothing, or is done and leaves the rest for the next. */
+static bool hungry_step(struct world *w, unsigned node, const struct kt_event *ev, const struct world_batch *batch)
 {
     struct kt_effects fx = {0};
-    kt_arena_init(&fx.arena, 8u << 20);
-    ev.now_ms = WORLD_EPOCH_MS + w->now_ms;
-    ev.now_mono_ms = w->now_ms;
-    world_must(kt_replica_step(w->nodes[node].replica, &ev, &fx) == KT_OK, "a step failed");
+    kt_arena_init(&fx.arena, dice_below(w->hunger, 2500));
+    int err = kt_replica_step(w->nodes[node].replica, ev, &fx);
+    world_must(err == KT_OK || (err == KT_ELIMIT && fx.len == 0), "a step without memory fails in its own way");
     for (uint32_t i = 0; i < fx.len; i++) perform(w, node, &fx.items[i], batch);
     kt_arena_free(&fx.arena);
+    return err == KT_OK;
+}
+
+static void step_with(struct world *w, unsigned node, struct kt_event ev, const struct world_batch *batch)
+{
+    ev.now_ms = WORLD_EPOCH_MS + w->now_ms;
+    ev.now_mono_ms = w->now_ms;
+    if (w->hunger && hungry_step(w, node, &ev, batch)) return;
+    world_must(w->depth < WORLD_DEPTH_MAX, "too many steps within steps");
+    struct kt_effects *fx = &w->fx[w->depth++];
+    kt_arena_reset(&fx->arena);
+    world_must(kt_replica_step(w->nodes[node].replica, &ev, fx) == KT_OK, "a step failed");
+    for (uint32_t i = 0; i < fx->len; i++) perform(w, node, &fx->items[i], batch);
+    w->depth--;
 }
 
 void world_step(struct world *w, unsigned node, struct kt_event ev) { step_with(w, node, ev, NULL); }
@@ -287,7 +300,7 @@ static void take_batch(struct world *w, const struct world_packet *p, const stru
     const struct world_line *line = line_of(w, p->link);
     if (!line) return;
     bool spoilt = line->spoils && line->a == p->from;
-    int verdict = spoilt ? KT_EHASH : judge(&w->nodes[p->to], b);
+    int verdict = spoilt ? KT_EHASH : judge(w, p->to, b);
     if (verdict != KT_OK && verdict != KT_EDUPLICATE)
         world_tell(w, "office-%u cannot take %u/%llu from office-%u: %s", p->to + 1, b->origin.member,
                    (unsigned long long)b->number, p->from + 1, kt_error_text(verdict));
@@ -314,17 +327,15 @@ static void take_answer(struct world *w, const struct world_packet *p, const str
 
 static void arrive(struct world *w, const struct world_packet *p)
 {
-    struct kt_arena arena;
-    kt_arena_init(&arena, 4u << 20);
     struct kt_peer_message m;
-    world_must(kt_peer_decode(kt_bytes(p->data, p->len), &arena, &m) == KT_OK, "a message cannot be decoded");
+    kt_arena_reset(&w->arriving);
+    world_must(kt_peer_decode(kt_bytes(p->data, p->len), &w->arriving, &m) == KT_OK, "a message cannot be decoded");
     if (m.part == KT_PEER_ANSWER)
         take_answer(w, p, &m);
     else if (m.part != KT_PEER_ROSTERS)
         world_step(w, p->to, (struct kt_event){.kind = KT_EV_MESSAGE, .link = p->link, .message = &m});
     else if (m.rosters.rosters[0].data[0] > w->nodes[p->to].roster_version)
         world_roster(w, p->to, m.rosters.rosters[0].data[0], p->link);
-    kt_arena_free(&arena);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- time */
@@ -340,7 +351,7 @@ static uint64_t next_moment(const struct world *w)
 
 static void live_through(struct world *w)
 {
-    while (w->packets && w->packets->at_ms <= w->now_ms) {
+    while (w->packets && w->packets->at_ms <= w->now_ms) { /* a cut line takes its packets along */
         struct world_packet *p = w->packets;
         w->packets = p->next;
         arrive(w, p);

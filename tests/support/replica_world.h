@@ -13,6 +13,7 @@
 #define WORLD_LINES_MAX 32u
 #define WORLD_EPOCH_MS  1700000000000ull
 #define WORLD_TICK_MS   20u
+#define WORLD_DEPTH_MAX 8u /* an effect of one node may cut a line, which is an event for others */
 
 struct world_batch {
     struct kt_origin origin;
@@ -31,7 +32,7 @@ struct world_node {
     uint64_t commit_at_ms; /* UINT64_MAX: nothing to commit */
     uint32_t roster_version;
     struct kt_clock clock;
-    unsigned forks, own_ahead, closes;
+    unsigned effects[KT_FX_CLOSE + 1]; /* how many of each kind */
 };
 
 struct world_line {
@@ -57,7 +58,11 @@ struct world {
     struct world_packet *packets; /* by time, then as sent */
     struct kt_roster rosters[4];  /* [version]; 2 and 3 say what the test makes them say */
     struct kt_roster_member members[WORLD_NODES_MAX + 1];
-    struct dice *dice;     /* where given: batches arrive twice at times */
+    struct dice *dice;   /* where given: batches arrive twice at times */
+    struct dice *hunger; /* where given: steps are first tried with hardly any memory for their effects */
+    struct kt_effects fx[WORLD_DEPTH_MAX]; /* of steps within steps */
+    unsigned depth;
+    struct kt_arena arriving;
     uint64_t batches_sent; /* over all lines */
     void (*say)(void *ctx, const char *sentence);
     void *say_ctx;

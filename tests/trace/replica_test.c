@@ -133,7 +133,7 @@ static void a_lost_tail(struct story *s)
     world_restart(w, 0, 1);
     world_link(w, ab);
     world_run(w, 200);
-    assert_int_equal(w->nodes[0].own_ahead, 1);
+    assert_int_equal(w->nodes[0].effects[KT_FX_OWN_HEAD_AHEAD], 1);
     assert_true(world_same(w, 0, 1));
     world_close(w);
 }
@@ -148,8 +148,8 @@ static void a_fork(struct story *s)
     world_run(w, 10);
     world_link(w, world_line(w, 0, 1));
     world_run(w, 6000);
-    assert_int_equal(w->nodes[0].forks, 1);
-    assert_int_equal(w->nodes[1].forks, 1);
+    assert_int_equal(w->nodes[0].effects[KT_FX_FORK], 1);
+    assert_int_equal(w->nodes[1].effects[KT_FX_FORK], 1);
     assert_true(kt_replica_frozen(w->nodes[0].replica, (struct kt_origin){1, 1}));
     world_close(w);
 }
