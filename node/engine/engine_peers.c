@@ -201,7 +201,9 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
 {
     const struct kt_rosters *r = &i->message.rosters;
     bool newer = false;
-    int err = kt_keyring_take_rosters(e->keyring, r->rosters, r->rosters_len, r->bundles, r->bundles_len, &newer);
+    int err = e->group ? kt_engine_commit(e) : KT_OK; /* the group may be writing keys */
+    if (err) return err;
+    err = kt_keyring_take_rosters(e->keyring, r->rosters, r->rosters_len, r->bundles, r->bundles_len, &newer);
     if (err) {
         kt_engine_note(e, "roster-refused", "a peer's roster was refused: %s", kt_error_text(err));
         return err == KT_EIO || err == KT_EFULL ? err : KT_OK;
