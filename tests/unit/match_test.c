@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "support/wire.h"
+
 static struct kt_arena arena;
 static const uint8_t key[KT_KEY_BYTES] = {1, 2, 3};
 static const struct kt_bytes nothing = {0};
@@ -119,6 +121,25 @@ static void elements_are_named_alike(void **state)
                                 id_of(KT_F_CUSTOMER_NAME, "", pairs((const char *const[]){"ab"}, given, 1))));
 }
 
+/* Scenario: the example of PROTOCOL.md: a name, a phone, and what they are called as elements. */
+static void examples(void **state)
+{
+    const uint32_t official[] = {1, 2, 3, 3};
+    const uint8_t counted[KT_KEY_BYTES] = {1, 2, 3};
+    struct kt_bytes name = pairs((const char *const[]){"official", "Okafor", "Ada", "Bo"}, official, 4);
+    struct kt_bytes phone = VALUE("phone", "+44 20 7946 0000"), ids[2];
+    uint8_t both[32];
+    (void)state;
+    assert_int_equal(kt_element_id(kt_schema_field(KT_F_CUSTOMER_NAME), counted, nothing, name, &arena, &ids[0]),
+                     KT_OK);
+    assert_int_equal(
+        kt_element_id(kt_schema_field(KT_F_CUSTOMER_CONTACT_POINT), counted, nothing, phone, &arena, &ids[1]), KT_OK);
+    for (int i = 0; i < 2; i++) memcpy(both + 16 * i, ids[i].data, 16);
+    wire_vector("value-name", name);
+    wire_vector("value-phone", phone);
+    wire_vector("elements", kt_bytes(both, sizeof both));
+}
+
 /* Scenario: a row is named by its source record; without one by what identifies it; an interaction without one has no
  * name but its dot. */
 static void rows_are_named_by_their_source(void **state)
@@ -208,6 +229,7 @@ int main(void)
         cmocka_unit_test(texts_and_names),
         cmocka_unit_test(contact_points_are_one),
         cmocka_unit_test(elements_are_named_alike),
+        cmocka_unit_test(examples),
         cmocka_unit_test(rows_are_named_by_their_source),
         cmocka_unit_test(indexes_find),
     };

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "support/wire.h"
+
 enum { REVENUE = 2, MOTOR = 3, DESK = 4, VALUES_MAX = 64 };
 
 static struct kt_arena arena;
@@ -123,6 +125,8 @@ static void sections_return(void **state)
     m[0].r.counts_len = 1;
     add(&m[1], 2, 9, KT_F_TASK_STATUS, "", kt_str("done"));
     struct kt_bytes bytes = section(m, 2, 7);
+    wire_vector("view-section", bytes);
+    wire_same_as_protobuf(&kontor__view__view_section__descriptor, bytes);
 
     Kontor__View__ViewSection *s = kontor__view__view_section__unpack(NULL, bytes.len, bytes.data);
     assert_non_null(s);
@@ -239,6 +243,7 @@ static void a_conflict_is_told(void **state)
     assert_int_equal(v.conflicts[0].field, KT_F_CUSTOMER_OCCUPATION);
     kt_conflict_id(REVENUE, &ada, &ada, KT_F_CUSTOMER_OCCUPATION, kt_bytes(NULL, 0), id);
     assert_memory_equal(id, v.conflicts[0].id, 16);
+    wire_vector("conflict-id", kt_bytes(id, sizeof id));
     kt_conflict_id(MOTOR, &ada, &ada, KT_F_CUSTOMER_OCCUPATION, kt_bytes(NULL, 0), id);
     assert_memory_not_equal(id, v.conflicts[0].id, 16);
     /* both wrote the same: nobody need be asked */
