@@ -15,7 +15,6 @@ struct kt_verify_report {
     uint32_t findings_len;
 };
 /* KT_OK: sound.  KT_EDAMAGED: report->damaged places, the first named.  Others: it could not be done. */
-int kt_verify_run(struct kt_store *store, struct kt_keyring *keyring, struct kt_world *world,
-                  struct kt_verify_report *report) KT_MUST;
+int kt_verify_run(struct kt_store *store, struct kt_keyring *keyring, struct kt_verify_report *report) KT_MUST;
 
 #endif
