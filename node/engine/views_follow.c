@@ -144,10 +144,13 @@ static int point_row(struct kt_views *v, const struct kt_ward_change *c)
 int kt_views_follow(struct kt_views *v, struct kt_ward_change *c)
 {
     if (!c->kind) return KT_OK; /* it never held anything this binary knows */
+    /* again: another ward of this transaction may have named it, and given it a row */
+    int e = kt_head_load(v->w, &c->dirty[0]->id, &c->head);
+    if (e) return e;
     const bool dependent = c->kind == KT_CASE || c->kind == KT_LICENCE;
     const bool first = c->head.row == 0;
     bool record = kt_head_flag(&c->head, KT_PART_RECORD);
-    int e = dependent || c->kind == KT_RELATIONSHIP ? affect_refs(v, c) : KT_OK;
+    if (dependent || c->kind == KT_RELATIONSHIP) e = affect_refs(v, c);
     c->head.kind = c->kind;
     for (uint32_t i = 0; i < c->dirty_len; i++)
         record = record || (c->facts[i].part.flags & KT_PART_RECORD) || c->facts[i].part.terms.len;
