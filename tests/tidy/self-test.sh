@@ -143,6 +143,19 @@ foreign)
     echo '{}' | plant tests/vectors/noise.json
     expect nothing
     ;;
+alerts)
+    metrics() { echo 'static const char *m[] = {"kontor_lag_seconds"};' | plant node/host/metrics.c; }
+    chapters() { printf '# Runbooks\n## An office is silent\n' | plant ops/runbooks/README.md; }
+    rule() { printf 'rules:\n  - alert: Late\n    expr: %s > 3\n%s' "$1" "$2" | plant ops/alerts/a.yml; }
+    metrics && chapters && rule kontor_lags '    runbook: ops/runbooks/README.md#an-office-is-silent'
+    expect 'ops/alerts/a.yml:3: no metric is called kontor_lags'
+    metrics && chapters && rule kontor_lag_seconds '    runbook: ops/runbooks/README.md#an-office-sings'
+    expect 'ops/alerts/a.yml:4: there is no chapter'
+    metrics && chapters && rule kontor_lag_seconds ''
+    expect 'ops/alerts/a.yml:2: Late links no runbook'
+    metrics && chapters && rule kontor_lag_seconds '    runbook: ops/runbooks/README.md#an-office-is-silent'
+    expect nothing
+    ;;
 globals)
     echo 'static int counter; int kt_next(void); int kt_next(void) { return ++counter; }' | archive
     expect 'lib.a(x.o):1: the variable counter outlives'
