@@ -119,7 +119,7 @@ static enum kt_took judge(struct kt_conn *c, const struct kt_session_event *e)
     enum kt_verdict v = take_place(c, member, roster_only, &old);
     rc = answer(c, v == KT_VERDICT_TAKE ? KT_OK : KT_EDUPLICATE);
     if (old && v == KT_VERDICT_TAKE) kt_conn_bye(old, KT_EDUPLICATE, "replaced by a newer link");
-    if (v == KT_VERDICT_ENQUIRE) {
+    if (v == KT_VERDICT_ENQUIRE && old) {
         atomic_store(&old->enquire_by_ms, kt_net_now_ms() + KT_ENQUIRE_MS);
         kt_conn_ping(old, false);
     }

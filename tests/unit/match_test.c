@@ -19,7 +19,7 @@ static const struct kt_bytes nothing = {0};
 static void is(int err, struct kt_bytes got, const char *want)
 {
     assert_int_equal(err, KT_OK);
-    if (!kt_bytes_equal(got, kt_str(want))) print_error("%.*s, not %s\n", (int)got.len, got.data, want);
+    if (!kt_bytes_equal(got, kt_str(want))) print_error("%.*s, not %s\n", (int)got.len, got.data, want ? want : "nothing");
     assert_true(kt_bytes_equal(got, kt_str(want)));
 }
 
