@@ -5,8 +5,8 @@
  *
  * Errors inside a transaction are sticky: after the first failure reads find nothing, writes do nothing, and commit
  * gives that error back (and aborts).  Bytes handed out by get and seek stay valid until the next write in the same
- * transaction, or its end.  At most one write transaction per environment at a time; read transactions from any thread,
- * each used by one thread. */
+ * transaction, or its end; they may lie at any address.  At most one write transaction per environment at a time (begin
+ * refuses a second with KT_EAGAIN); read transactions from any thread, each used by one thread. */
 #ifndef KT_PORTS_STORE_H
 #define KT_PORTS_STORE_H
 
