@@ -151,7 +151,7 @@ int kt_apply_batch(struct kt_workset *w, const struct kt_vector *before, struct 
         struct kt_opened_envelope *env = &o->envelopes[i];
         int e = KT_OK;
         if (env->fate == KT_FATE_HELD && env->why == KT_EKEY) /* its key may have come since it was opened ahead */
-            e = kt_open_envelope(kt_workset_keyring(w), kt_workset_arena(w), env);
+            e = kt_open_envelope(kt_workset_keyring(w), NULL, kt_workset_arena(w), env);
         if (e) return e;
         if (env->fate == KT_FATE_OPEN) {
             e = kt_apply_change(w, before, context_of(env, position), &env->change);
@@ -204,7 +204,7 @@ static int retry(struct kt_workset *w, const struct kt_vector *vector, const str
     uint64_t position;
     const struct kt_bytes key = kt_bytes(h->key, sizeof h->key);
     int e = held_decode(key, h->row, &env, &position);
-    if (!e) e = kt_open_envelope(kt_workset_keyring(w), kt_workset_arena(w), &env);
+    if (!e) e = kt_open_envelope(kt_workset_keyring(w), NULL, kt_workset_arena(w), &env);
     if (e || env.fate == KT_FATE_HELD || env.fate == KT_FATE_BLIND) return e;
     struct kt_store *s = kt_workset_store(w);
     if (env.fate == KT_FATE_OPEN) {

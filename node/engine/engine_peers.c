@@ -184,7 +184,8 @@ static int take_answer(struct kt_engine *e, struct kt_intake *i)
         ev.verdict = standing(e, o);
         if (ev.verdict && ev.verdict != KT_EDUPLICATE) e->count.refused_batches++;
         if (o->verdict == KT_EROSTER) { /* its roster may have come since it was opened ahead */
-            if ((err = kt_open_batch(e->keyring, o->bytes, a->batches[n].wraps, a->batches[n].wraps_len, &i->arena, o)))
+            if ((err = kt_open_batch(e->keyring, NULL, o->bytes, a->batches[n].wraps, a->batches[n].wraps_len,
+                                     &i->arena, o)))
                 break;
             ev.verdict = standing(e, o);
         }

@@ -5,14 +5,14 @@
 /* A frame of 256 KiB of compressed changes may open into far more; beyond this it is refused as an amplification. */
 #define INTAKE_ARENA_BYTES_MAX (160u << 20)
 
-static int open_answer(struct kt_keyring *k, struct kt_intake *i)
+static int open_answer(struct kt_keyring *k, struct kt_packer *packer, struct kt_intake *i)
 {
     struct kt_answer *a = &i->message.answer;
     i->opened = kt_arena_array(&i->arena, a->batches_len, sizeof *i->opened);
     if (a->batches_len && !i->opened) return KT_ELIMIT;
     for (uint32_t n = 0; n < a->batches_len; n++) {
         const struct kt_answer_batch *b = &a->batches[n];
-        int e = kt_open_batch(k, b->batch, b->wraps, b->wraps_len, &i->arena, &i->opened[n]);
+        int e = kt_open_batch(k, packer, b->batch, b->wraps, b->wraps_len, &i->arena, &i->opened[n]);
         if (e) return e;
     }
     return KT_OK;
@@ -39,7 +39,7 @@ static int keep_good_pulses(struct kt_keyring *k, struct kt_intake *i)
     return KT_OK;
 }
 
-struct kt_intake *kt_intake_frame(struct kt_keyring *k, uint64_t link, struct kt_bytes frame)
+struct kt_intake *kt_intake_frame(struct kt_keyring *k, struct kt_packer *packer, uint64_t link, struct kt_bytes frame)
 {
     struct kt_intake *i = calloc(1, sizeof *i);
     if (!i) return NULL;
@@ -48,7 +48,7 @@ struct kt_intake *kt_intake_frame(struct kt_keyring *k, uint64_t link, struct kt
     i->frame_bytes = frame.len;
     const struct kt_bytes own = kt_arena_copy(&i->arena, frame);
     i->verdict = own.data ? kt_peer_decode(own, &i->arena, &i->message) : KT_EMALFORMED;
-    if (!i->verdict && i->message.part == KT_PEER_ANSWER) i->verdict = open_answer(k, i);
+    if (!i->verdict && i->message.part == KT_PEER_ANSWER) i->verdict = open_answer(k, packer, i);
     if (!i->verdict && i->message.part == KT_PEER_PULSES) i->verdict = keep_good_pulses(k, i);
     return i;
 }

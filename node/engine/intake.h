@@ -17,8 +17,8 @@ struct kt_intake {
     struct kt_opened *opened;       /* of an answer: one for each of its batches */
 };
 
-/* Never NULL but for want of memory.  Any thread. */
-struct kt_intake *kt_intake_frame(struct kt_keyring *k, uint64_t link, struct kt_bytes frame);
+/* Never NULL but for want of memory.  Any thread; the packer (may be NULL) is that thread's. */
+struct kt_intake *kt_intake_frame(struct kt_keyring *k, struct kt_packer *packer, uint64_t link, struct kt_bytes frame);
 void kt_intake_free(struct kt_intake *i);
 
 #endif

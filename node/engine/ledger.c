@@ -15,7 +15,9 @@ int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out)
     l->progress_ctx = c->progress_ctx;
     l->origin.member = kt_keyring_self(c->keyring);
     kt_arena_init(&l->arena, GROUP_ARENA_BYTES_MAX);
-    int e = kt_journal_writer_new(c->store, c->threaded, &l->writer);
+    l->packer = kt_packer_create();
+    int e = l->packer ? KT_OK : KT_ENOMEM;
+    if (!e) e = kt_journal_writer_new(c->store, c->threaded, &l->writer);
     if (!e) e = kt_workset_create(c->store, c->keyring, c->world, &l->workset);
     if (!e) e = kt_views_create(l->workset, c->phone_country, &l->views);
     if (!e) e = kt_keyring_number_get(c->keyring, "incarnation", &l->origin.incarnation);
@@ -46,6 +48,7 @@ void kt_ledger_close(struct kt_ledger *l)
     kt_views_free(l->views);
     kt_workset_free(l->workset);
     kt_journal_writer_free(l->writer);
+    kt_packer_free(l->packer);
     kt_vector_free(&l->vector);
     kt_arena_free(&l->arena);
     free(l);

@@ -32,6 +32,7 @@ struct kt_ledger {
     struct kt_workset *workset;
     struct kt_views *views;
     struct kt_journal_writer *writer;
+    struct kt_packer *packer;
     void (*progress)(void *ctx, uint64_t position, uint64_t last);
     void *progress_ctx;
 

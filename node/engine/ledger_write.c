@@ -175,7 +175,8 @@ int kt_ledger_seal(struct kt_ledger *l)
                                    .roster_version = roster->version,
                                    .roster_hash = roster->hash,
                                    .envelopes = d->envelopes,
-                                   .envelopes_len = d->len};
+                                   .envelopes_len = d->len,
+                                   .packer = l->packer};
     if (before) batch.previous = before->seal_hash;
     uint8_t bases[KT_SECTIONS_PER_BATCH_MAX][KT_NONCE_BASE_BYTES];
     l->world->random(l->world, bases, sizeof bases[0] * d->sections_len);

@@ -15,7 +15,8 @@ static int set_fate(struct kt_opened_envelope *e, enum kt_fate fate, int why)
     return KT_OK;
 }
 
-int kt_open_envelope(struct kt_keyring *k, struct kt_arena *arena, struct kt_opened_envelope *e)
+int kt_open_envelope(struct kt_keyring *k, struct kt_packer *packer, struct kt_arena *arena,
+                     struct kt_opened_envelope *e)
 {
     const struct kt_compartment_keys *keys = kt_keyring_compartment(k, e->place.compartment);
     if (!keys) return set_fate(e, KT_FATE_BLIND, KT_OK);
@@ -28,7 +29,7 @@ int kt_open_envelope(struct kt_keyring *k, struct kt_arena *arena, struct kt_ope
 
     struct kt_buf plain;
     kt_buf_init(&plain, KT_CHANGE_BYTES_MAX + KT_PAD_LARGE_BYTES);
-    err = kt_envelope_open(&e->place, dek.key, e->clear_bytes, e->cipher, &plain);
+    err = kt_envelope_open_with(packer, &e->place, dek.key, e->clear_bytes, e->cipher, &plain);
     struct kt_bytes change = err ? kt_bytes(NULL, 0) : kt_arena_copy(arena, kt_buf_bytes(&plain));
     kt_buf_wipe_free(&plain);
     if (!err && !change.data) return KT_ELIMIT;
@@ -63,8 +64,8 @@ static int take_wraps(struct kt_keyring *k, const struct kt_bytes *wraps, uint32
     return KT_OK;
 }
 
-static int open_item(struct kt_keyring *k, const struct kt_batch *b, uint32_t section, uint32_t index, int standing,
-                     struct kt_arena *arena, struct kt_opened_envelope *e)
+static int open_item(struct kt_keyring *k, struct kt_packer *packer, const struct kt_batch *b, uint32_t section,
+                     uint32_t index, int standing, struct kt_arena *arena, struct kt_opened_envelope *e)
 {
     const struct kt_section_summary *summary = &b->seal.sections[section];
     const struct kt_section *s = &b->sections[section];
@@ -90,11 +91,11 @@ static int open_item(struct kt_keyring *k, const struct kt_batch *b, uint32_t se
     if (err) return set_fate(e, KT_FATE_VOID, err);
     if (e->clear.hlc_delta > b->seal.hlc) return set_fate(e, KT_FATE_VOID, KT_EMALFORMED);
     e->stamp = b->seal.hlc - e->clear.hlc_delta;
-    return kt_open_envelope(k, arena, e);
+    return kt_open_envelope(k, packer, arena, e);
 }
 
-static int open_items(struct kt_keyring *k, const struct kt_roster *named, struct kt_arena *arena,
-                      struct kt_opened *out)
+static int open_items(struct kt_keyring *k, struct kt_packer *packer, const struct kt_roster *named,
+                      struct kt_arena *arena, struct kt_opened *out)
 {
     const struct kt_batch *b = &out->batch;
     uint32_t total = 0, at = 0;
@@ -104,7 +105,7 @@ static int open_items(struct kt_keyring *k, const struct kt_roster *named, struc
     for (uint32_t s = 0; s < b->seal.sections_len; s++) {
         const int standing = kt_judge_section(&b->seal, s, named, kt_keyring_roster(k));
         for (uint32_t i = 0; i < b->sections[s].items_len; i++) {
-            int e = open_item(k, b, s, i, standing, arena, &out->envelopes[at++]);
+            int e = open_item(k, packer, b, s, i, standing, arena, &out->envelopes[at++]);
             if (e) return e;
         }
     }
@@ -112,8 +113,8 @@ static int open_items(struct kt_keyring *k, const struct kt_roster *named, struc
     return KT_OK;
 }
 
-int kt_open_batch(struct kt_keyring *k, struct kt_bytes bytes, const struct kt_bytes *wraps, uint32_t wraps_len,
-                  struct kt_arena *arena, struct kt_opened *out)
+int kt_open_batch(struct kt_keyring *k, struct kt_packer *packer, struct kt_bytes bytes, const struct kt_bytes *wraps,
+                  uint32_t wraps_len, struct kt_arena *arena, struct kt_opened *out)
 {
     *out = (struct kt_opened){.bytes = bytes};
     out->verdict = kt_batch_decode(bytes, arena, &out->batch);
@@ -122,5 +123,5 @@ int kt_open_batch(struct kt_keyring *k, struct kt_bytes bytes, const struct kt_b
     out->verdict = kt_judge_seal(&out->batch, kt_keyring_cluster(k), named);
     if (out->verdict) return KT_OK;
     int e = take_wraps(k, wraps, wraps_len, arena, out);
-    return e ? e : open_items(k, named, arena, out);
+    return e ? e : open_items(k, packer, named, arena, out);
 }

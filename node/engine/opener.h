@@ -38,11 +38,12 @@ struct kt_opened {
 };
 
 /* Everything borrows from `bytes`, `wraps` and the arena.  An error is one of this machine's (KT_ENOMEM, KT_ELIMIT,
- * KT_EIO); what is wrong with the batch is its verdict. */
-int kt_open_batch(struct kt_keyring *k, struct kt_bytes bytes, const struct kt_bytes *wraps, uint32_t wraps_len,
-                  struct kt_arena *arena, struct kt_opened *out) KT_MUST;
+ * KT_EIO); what is wrong with the batch is its verdict.  packer: decompression state of the calling thread, or NULL. */
+int kt_open_batch(struct kt_keyring *k, struct kt_packer *packer, struct kt_bytes bytes, const struct kt_bytes *wraps,
+                  uint32_t wraps_len, struct kt_arena *arena, struct kt_opened *out) KT_MUST;
 
 /* Opens one envelope whose place, clear part and ciphertext are set; sets fate, why, change. */
-int kt_open_envelope(struct kt_keyring *k, struct kt_arena *arena, struct kt_opened_envelope *e) KT_MUST;
+int kt_open_envelope(struct kt_keyring *k, struct kt_packer *packer, struct kt_arena *arena,
+                     struct kt_opened_envelope *e) KT_MUST;
 
 #endif

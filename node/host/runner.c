@@ -203,10 +203,11 @@ static void *opener_main(void *arg)
 {
     struct kt_runner *r = arg;
     struct kt_input *in;
+    struct kt_packer *packer = kt_packer_create(); /* NULL does as well, slower */
     while (!atomic_load(&r->stopping)) {
         if (!queue_take(&r->frames, &in, 1, 200)) continue;
         if (in->kind == KT_IN_FRAME) {
-            in->intake = kt_intake_frame(r->config.keyring, in->link, kt_bytes(in->request, in->request_len));
+            in->intake = kt_intake_frame(r->config.keyring, packer, in->link, kt_bytes(in->request, in->request_len));
             free(in->request);
             in->request = NULL;
             if (!in->intake) { /* out of memory: the peer sends it again after its next pull */
@@ -217,6 +218,7 @@ static void *opener_main(void *arg)
         }
         queue_push(&r->inputs, in);
     }
+    kt_packer_free(packer);
     return NULL;
 }
 
