@@ -236,7 +236,7 @@ static json_t *customer(const struct kt_view *v, bool *failed)
     if (!v->has_customer) return json_null();
     json_t *object = json_object(), *sources = json_array();
     set(object, "id", hex(&v->display_id, sizeof v->display_id), failed);
-    for (uint32_t i = 0; i < v->sources_len; i++) append(sources, name_of_source(&v->sources[i]), failed);
+    for (uint32_t i = 0; i < v->sources_len; i++) append(sources, ref_of(v, KT_CUSTOMER, &v->sources[i].id), failed);
     set(object, "sources", sources, failed);
     set_fields(object, &v->customer, v, failed);
     set_others(object, v, KT_RELATIONSHIP, NULL, failed);
