@@ -27,13 +27,13 @@ int kt_write_row(struct kt_planning *p)
     const struct kt_record *r = p->record;
     const uint32_t field = r->parent_kind == KT_CASE ? p->kind->list_field_case : p->kind->list_field_customer;
     const struct kt_schema_field *f = kt_schema_field(field);
-    const struct kt_record_field *said = r->fields_len ? &r->fields[0] : NULL;
+    const struct kt_record_field *said = r->fields_len && !r->deleted ? &r->fields[0] : NULL;
     struct kt_write_draft *d;
     struct kt_bytes row, value = {0}, element = {0};
     if (!f)
         return kt_refuse(p, KT_EFIELD, 0,
                          "does not stand under such a parent: name a case or a customer that it belongs to");
-    if (r->fields_len > 1 || (said && (said->field != field || said->clear || said->remove_len || said->add_len != 1)))
+    if (said && (r->fields_len > 1 || said->field != field || said->clear || said->remove_len || said->add_len != 1))
         return kt_refuse(p, KT_EFIELD, said->field, "a row is put as a whole: put it again with what it is to say");
     if (!said && !r->deleted) return kt_refuse(p, KT_EFIELD, 0, "nothing in it: say what happened");
     if (r->deleted && (!r->source_system.len || !r->source_id.len))

@@ -1,7 +1,5 @@
 /* State becomes one view per customer, over every backend: what several offices wrote is found at once, in any order of
  * coming, and what is gone is found no more. */
-#include "support/bench_office.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +7,8 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/bench_group.h"
 
 #define ADA                                                                                                            \
     "{'entity':'customer','source_system':'revenue','source_id':'C-1','kind':'person','birthDate':'1980-02-29',"       \
@@ -21,29 +21,6 @@
 #define CALL                                                                                                           \
     "{'entity':'interaction','source_system':'311','source_id':'I-1','case':'311:SR-1','channel':'phone',"             \
     "'direction':'in','occurred':'2026-03-01T21:10:00Z','body':'Caller reports a party.'}"
-
-static int open_memory(void **state)
-{
-    struct bench *b = malloc(sizeof *b);
-    bench_open(b, false);
-    *state = b;
-    return 0;
-}
-
-static int open_lmdb(void **state)
-{
-    struct bench *b = malloc(sizeof *b);
-    bench_open(b, true);
-    *state = b;
-    return 0;
-}
-
-static int close_bench(void **state)
-{
-    bench_close(*state);
-    free(*state);
-    return 0;
-}
 
 static void assert_whole(struct bench_office *o, enum kt_lookup_by by, const char *what)
 {
@@ -192,18 +169,15 @@ static void a_long_list_shows_its_newest_and_the_rest_by_pages(void **state)
     }
 }
 
-#define OVER(backend, test)                                                                                            \
-    {                                                                                                                  \
-#test " (" #backend ")", test, open_##backend, close_bench, NULL                                               \
-    }
-#define BOTH(test) OVER(memory, test), OVER(lmdb, test)
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        BOTH(the_whole_view_is_found_in_every_way),      BOTH(things_may_come_before_what_they_name),
-        BOTH(every_order_of_coming_gives_the_same_view), BOTH(what_is_gone_is_found_no_more),
-        BOTH(a_case_moves_from_one_customer_to_another), BOTH(a_long_list_shows_its_newest_and_the_rest_by_pages),
+        OVER_BOTH(the_whole_view_is_found_in_every_way),
+        OVER_BOTH(things_may_come_before_what_they_name),
+        OVER_BOTH(every_order_of_coming_gives_the_same_view),
+        OVER_BOTH(what_is_gone_is_found_no_more),
+        OVER_BOTH(a_case_moves_from_one_customer_to_another),
+        OVER_BOTH(a_long_list_shows_its_newest_and_the_rest_by_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
