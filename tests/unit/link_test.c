@@ -194,6 +194,31 @@ static size_t up_count(struct node *n, kt_member member, struct link_seen *last)
         assert_true(met);                                                                                              \
     } while (0)
 
+/* The i-th link ever seen; how many there were. */
+static struct link_seen seen_at(struct node *n, size_t i)
+{
+    pthread_mutex_lock(&n->mtx);
+    struct link_seen s = n->seen[i];
+    pthread_mutex_unlock(&n->mtx);
+    return s;
+}
+
+static size_t seen(struct node *n)
+{
+    pthread_mutex_lock(&n->mtx);
+    size_t count = n->seen_count;
+    pthread_mutex_unlock(&n->mtx);
+    return count;
+}
+
+static bool had_room(struct node *n)
+{
+    pthread_mutex_lock(&n->mtx);
+    bool rooms = n->rooms;
+    pthread_mutex_unlock(&n->mtx);
+    return rooms;
+}
+
 static uint64_t frames_of(struct node *n)
 {
     pthread_mutex_lock(&n->mtx);
@@ -307,7 +332,7 @@ static void backpressure(void **state)
     a.full = false;
     pthread_mutex_unlock(&a.mtx);
     kt_links_resume(a.links, la.link);
-    UNTIL(b.rooms);
+    UNTIL(had_room(&b));
     for (; sent < FRAMES; sent++) UNTIL(send_number(&b, lb.link, sent, LEN) == KT_OK);
     UNTIL(frames_of(&a) == FRAMES);
     assert_false(a.out_of_order);
@@ -347,8 +372,8 @@ static void refused(void **state)
     node_open(&b, NULL, url_of(&a));
     UNTIL(dial_of(&b).state == KT_DIAL_REFUSED);
     node_close(&b);
-    assert_int_equal(a.seen_count, 0);
-    assert_int_equal(b.seen_count, 0);
+    assert_int_equal(seen(&a), 0);
+    assert_int_equal(seen(&b), 0);
     node_close(&a);
 }
 
@@ -397,7 +422,7 @@ static void garbage(void **state)
     }
     assert_int_equal(send_number(&b, lb.link, 0, 5000), KT_OK);
     UNTIL(frames_of(&a) == 1);
-    assert_int_equal(a.seen_count, 1);
+    assert_int_equal(seen(&a), 1);
     uint64_t now, away;
     UNTIL((kt_links_strangers(a.links, &now, &away), now == 0 && away >= 60));
     node_close(&b);
@@ -441,7 +466,7 @@ static void again(void **state)
         assert_int_equal(up_count(closer, 0, &l), 1);
         struct kt_transport *t = kt_links_transport(closer->links);
         t->close_link(t, l.link, "because");
-        UNTIL(a.seen_count == (size_t)i + 2 && b.seen_count == (size_t)i + 2);
+        UNTIL(seen(&a) == (size_t)i + 2 && seen(&b) == (size_t)i + 2);
         links_up(&a, &b);
     }
     char url[KT_URL_CHARS_MAX];
@@ -473,8 +498,8 @@ static void used_up(void **state)
     assert_int_equal(up_count(&b, 0, &l), 1);
     for (uint64_t i = 0; i < 12; i++) UNTIL(send_number(&b, l.link, i, 100000) != KT_EAGAIN);
     kt_links_resume(b.links, l.link);
-    UNTIL(b.seen_count >= 2 && !b.seen[0].up);
-    assert_int_equal(b.seen[0].code, KT_EEND);
+    UNTIL(seen(&b) >= 2 && !seen_at(&b, 0).up);
+    assert_int_equal(seen_at(&b, 0).code, KT_EEND);
     links_up(&a, &b);
     node_close(&a);
     node_close(&b);
@@ -511,7 +536,7 @@ static void one_link_per_pair(void **state)
             struct kt_dial_info d[NODES];
             UNTIL((assert_int_equal(kt_links_dials(n[m].links, d, NODES), NODES - 1),
                    d[0].state == KT_DIAL_LINKED && d[1].state == KT_DIAL_LINKED));
-            assert_true(n[m].seen_count <= 4);
+            assert_true(seen(&n[m]) <= 4);
         }
         for (kt_member m = 1; m <= NODES; m++) node_close(&n[m]);
     }
@@ -593,10 +618,10 @@ static void dead_line(void **state)
     node_open(&b, NULL, url);
     links_up(&a, &b);
     poll(NULL, 0, 4000); /* idle for longer than silence is allowed: pings keep it */
-    assert_int_equal(a.seen_count + b.seen_count, 2);
+    assert_int_equal(seen(&a) + seen(&b), 2);
     atomic_store(&r.stuck, true);
-    UNTIL(b.seen_count == 2 && !b.seen[0].up);
-    assert_int_equal(b.seen[0].code, KT_EDEADLINE);
+    UNTIL(seen(&b) == 2 && !seen_at(&b, 0).up);
+    assert_int_equal(seen_at(&b, 0).code, KT_EDEADLINE);
     links_up(&a, &b);
     node_close(&b);
     node_close(&a);
