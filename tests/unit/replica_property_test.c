@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define WORLDS    40u
+#define WORLDS    300u
 #define ACTS      120u
 #define SETTLE_MS 20000u /* virtual; a few round trips, the pauses and one repeat of a whole vector are far less */
 
