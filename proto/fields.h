@@ -92,8 +92,8 @@
     X(INTERACTION, EXTERNAL_ID, 8, "external_id",  TEXT)                                                               \
     X(INTERACTION, AGENT,       9, "agent",        TEXT)                                                               \
     X(INTERACTION, INTERNAL,   10, "internal",     BOOLEAN)
-#define KT_COLUMNS_NOTE_ROW(X)                                                                                             \
-    KT_COLUMNS_ROW(X, NOTE_ROW)                                                                                            \
+#define KT_COLUMNS_NOTE_ROW(X) \
+    KT_COLUMNS_ROW(X, NOTE_ROW) \
     X(NOTE_ROW, TEXT,         3, "text",           TEXT)                                                               \
     X(NOTE_ROW, AT,           4, "at",             DATETIME)                                                           \
     X(NOTE_ROW, TYPE,         5, "type",           CODE)                                                               \
@@ -165,7 +165,8 @@
     X(CUSTOMER, ADDRESS,      0x18, "address",       SET,      LATEST,    CORE, COMPOSITE, KT_COLS(ADDRESS))           \
     X(CUSTOMER, CONTACT_POINT, 0x19, "contactPoint", SET,      LATEST,    CORE, COMPOSITE, KT_COLS(CONTACT),           \
                                                                                 .index = KT_INDEX_PHONE)               \
-    X(CUSTOMER, PREFERRED_CHANNEL, 0x1a, "preferredChannel", REGISTER, LATEST, CORE, CODE, .allowed = kt_allowed_channel) \
+    X(CUSTOMER, PREFERRED_CHANNEL, 0x1a, "preferredChannel", REGISTER, LATEST, CORE, CODE,                             \
+                                                                                       .allowed = kt_allowed_channel)  \
     X(CUSTOMER, FLAG,         0x1b, "flag",          SET,      STRICTEST, CORE, CODE)                                  \
     X(CUSTOMER, CONSENT,      0x1c, "consent",       REGISTER, STRICTEST, CORE, COMPOSITE, KT_COLS(CONSENT),           \
                                                           .keyed = true, .history = KT_F_CUSTOMER_CONSENT_HISTORY)     \
@@ -180,12 +181,14 @@
     X(CUSTOMER, NOTE,         0x81, "notes",         LIST,     LATEST,    OWN,  COMPOSITE, KT_COLS(NOTE_ROW))          \
     X(CUSTOMER, DOCUMENT,     0x82, "document_references", LIST, LATEST,  OWN,  COMPOSITE, KT_COLS(DOCUMENT))          \
     X(CUSTOMER, SATISFACTION, 0x83, "satisfaction_responses", LIST, LATEST, OWN, COMPOSITE, KT_COLS(SATISFACTION))     \
-    X(CUSTOMER, CONSENT_HISTORY, 0x90, "consent_history", LIST, LATEST,   CORE, COMPOSITE, KT_DERIVED, KT_COLS(HISTORY)) \
+    X(CUSTOMER, CONSENT_HISTORY, 0x90, "consent_history", LIST, LATEST,   CORE, COMPOSITE,                             \
+                                                                                        KT_DERIVED, KT_COLS(HISTORY))  \
                                                                                                                        \
     KT_FIELDS_COMMON(X, IDENTITY_LINK, CORE)                                                                           \
     X(IDENTITY_LINK, A,       0x10, "a",             REGISTER, EARLIEST,  CORE, REF, .ref_kind = KT_CUSTOMER)          \
     X(IDENTITY_LINK, B,       0x11, "b",             REGISTER, EARLIEST,  CORE, REF, .ref_kind = KT_CUSTOMER)          \
-    X(IDENTITY_LINK, VERDICT, 0x12, "verdict",       REGISTER, STRICTEST, CORE, COMPOSITE, KT_COLS(VERDICT), .flat = true) \
+    X(IDENTITY_LINK, VERDICT, 0x12, "verdict",       REGISTER, STRICTEST, CORE, COMPOSITE,                             \
+                                                                                      KT_COLS(VERDICT), .flat = true)  \
                                                                                                                        \
     KT_FIELDS_COMMON(X, RELATIONSHIP, CORE)                                                                            \
     X(RELATIONSHIP, FROM,     0x10, "from",          REGISTER, EARLIEST,  CORE, REF, .ref_kind = KT_CUSTOMER)          \
@@ -206,8 +209,10 @@
                                                                                 .history = KT_F_CASE_STATUS_HISTORY)   \
     X(CASE, STATUS_NOTES,     0x18, "status_notes",  REGISTER, LATEST,    OWN,  TEXT)                                  \
     X(CASE, PRIORITY,         0x19, "priority",      REGISTER, LATEST,    OWN,  CODE)                                  \
-    X(CASE, QUEUE,            0x1a, "queue",         REGISTER, LATEST,    OWN,  CODE, .history = KT_F_CASE_ASSIGNMENT_HISTORY) \
-    X(CASE, AGENT,            0x1b, "agent",         REGISTER, LATEST,    OWN,  CODE, .history = KT_F_CASE_ASSIGNMENT_HISTORY) \
+    X(CASE, QUEUE,            0x1a, "queue",         REGISTER, LATEST,    OWN,  CODE,                                  \
+                                                                             .history = KT_F_CASE_ASSIGNMENT_HISTORY)  \
+    X(CASE, AGENT,            0x1b, "agent",         REGISTER, LATEST,    OWN,  CODE,                                  \
+                                                                             .history = KT_F_CASE_ASSIGNMENT_HISTORY)  \
     X(CASE, AGENCY_RESPONSIBLE, 0x1c, "agency_responsible", REGISTER, LATEST, OWN, TEXT)                               \
     X(CASE, REQUESTED,        0x1d, "requested_datetime", REGISTER, LATEST, OWN, DATETIME)                             \
     X(CASE, UPDATED,          0x1e, "updated_datetime",   REGISTER, LATEST, OWN, DATETIME)                             \
@@ -216,15 +221,18 @@
     X(CASE, DUPLICATE_OF,     0x21, "duplicate_of",  REGISTER, LATEST,    OWN,  REF, .ref_kind = KT_CASE)              \
     X(CASE, PARENT,           0x22, "parent",        REGISTER, LATEST,    OWN,  REF, .ref_kind = KT_CASE)              \
     X(CASE, LOCATION,         0x23, "location",      REGISTER, LATEST,    OWN,  COMPOSITE, KT_COLS(LOCATION))          \
-    X(CASE, ATTRIBUTE,        0x24, "attribute",     REGISTER, LATEST,    OWN,  COMPOSITE, KT_COLS(ATTRIBUTE), .keyed = true) \
+    X(CASE, ATTRIBUTE,        0x24, "attribute",     REGISTER, LATEST,    OWN,  COMPOSITE,                             \
+                                                                                   KT_COLS(ATTRIBUTE), .keyed = true)  \
     X(CASE, TAG,              0x25, "tag",           SET,      LATEST,    OWN,  CODE)                                  \
     X(CASE, INTERACTION,      0x80, "interactions",  LIST,     LATEST,    OWN,  COMPOSITE, KT_COLS(INTERACTION))       \
     X(CASE, NOTE,             0x81, "notes",         LIST,     LATEST,    OWN,  COMPOSITE, KT_COLS(NOTE_ROW))          \
     X(CASE, DOCUMENT,         0x82, "document_references", LIST, LATEST,  OWN,  COMPOSITE, KT_COLS(DOCUMENT))          \
     X(CASE, SATISFACTION,     0x83, "satisfaction_responses", LIST, LATEST, OWN, COMPOSITE, KT_COLS(SATISFACTION))     \
     X(CASE, DESCRIPTION,      0x84, "description",   LIST,     LATEST,    OWN,  COMPOSITE, KT_COLS(DESCRIPTION))       \
-    X(CASE, STATUS_HISTORY,   0x90, "status_history", LIST,    LATEST,    OWN,  COMPOSITE, KT_DERIVED, KT_COLS(HISTORY)) \
-    X(CASE, ASSIGNMENT_HISTORY, 0x91, "assignment_history", LIST, LATEST, OWN,  COMPOSITE, KT_DERIVED, KT_COLS(HISTORY)) \
+    X(CASE, STATUS_HISTORY,   0x90, "status_history", LIST,    LATEST,    OWN,  COMPOSITE,                             \
+                                                                                        KT_DERIVED, KT_COLS(HISTORY))  \
+    X(CASE, ASSIGNMENT_HISTORY, 0x91, "assignment_history", LIST, LATEST, OWN,  COMPOSITE,                             \
+                                                                                        KT_DERIVED, KT_COLS(HISTORY))  \
                                                                                                                        \
     KT_FIELDS_COMMON(X, TASK, OWN)                                                                                     \
     X(TASK, PARENT,           0x10, "parent",        REGISTER, EARLIEST,  OWN,  REF, KT_DERIVED, .ref_kind = KT_CASE)  \

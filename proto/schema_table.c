@@ -33,21 +33,24 @@ KT_COLUMN_SETS(COLUMN_SET)
 const struct kt_schema_field kt_schema_field_table[] = {KT_FIELDS(FIELD){.number = 0}};
 const uint32_t kt_schema_field_table_len = sizeof kt_schema_field_table / sizeof kt_schema_field_table[0] - 1;
 
+/* A row stands in a list of a customer, or of a case; it may come without a source id. */
+#define ROW(name) KT_HOME_ROW, KT_F_CUSTOMER_##name, KT_F_CASE_##name, false
+
 /* clang-format off */
 const struct kt_schema_kind kt_schema_kind_table[KT_KIND_COUNT - 1] = {
-    /* kind              name                     plural                    home            in a customer            in a case             source */
-    {KT_CUSTOMER,      "customer",              NULL,                     KT_HOME_WARD,   0,                       0,                    true},
-    {KT_IDENTITY_LINK, "identity_link",         NULL,                     KT_HOME_WARD,   0,                       0,                    false},
-    {KT_RELATIONSHIP,  "relationship",          "relationships",          KT_HOME_WARD,   0,                       0,                    false},
-    {KT_CONSENT,       "consent",               NULL,                     KT_HOME_KEYED,  KT_F_CUSTOMER_CONSENT,   0,                    false},
-    {KT_CASE,          "case",                  "cases",                  KT_HOME_WARD,   0,                       0,                    true},
-    {KT_INTERACTION,   "interaction",           "interactions",           KT_HOME_ROW,    KT_F_CUSTOMER_INTERACTION, KT_F_CASE_INTERACTION, false},
-    {KT_TASK,          "task",                  "tasks",                  KT_HOME_PARENT, 0,                       0,                    true},
-    {KT_SATISFACTION,  "satisfaction_response", "satisfaction_responses", KT_HOME_ROW,    KT_F_CUSTOMER_SATISFACTION, KT_F_CASE_SATISFACTION, false},
-    {KT_NOTE,          "note",                  "notes",                  KT_HOME_ROW,    KT_F_CUSTOMER_NOTE,      KT_F_CASE_NOTE,       false},
-    {KT_DOCUMENT,      "document_reference",    "document_references",    KT_HOME_ROW,    KT_F_CUSTOMER_DOCUMENT,  KT_F_CASE_DOCUMENT,   false},
-    {KT_LICENCE,       "licence",               "licences",               KT_HOME_WARD,   0,                       0,                    true},
-    {KT_SERVICE,       "service",               "services",               KT_HOME_WARD,   0,                       0,                    true},
-    {KT_QUEUE,         "queue",                 "queues",                 KT_HOME_WARD,   0,                       0,                    true},
+    /* kind            name                     plural                    home             needs a source */
+    {KT_CUSTOMER,      "customer",              NULL,                     KT_HOME_WARD,    .needs_source = true},
+    {KT_IDENTITY_LINK, "identity_link",         NULL,                     KT_HOME_WARD,    .needs_source = false},
+    {KT_RELATIONSHIP,  "relationship",          "relationships",          KT_HOME_WARD,    .needs_source = false},
+    {KT_CONSENT,       "consent",               NULL,                     KT_HOME_KEYED,   KT_F_CUSTOMER_CONSENT, 0, false},
+    {KT_CASE,          "case",                  "cases",                  KT_HOME_WARD,    .needs_source = true},
+    {KT_INTERACTION,   "interaction",           "interactions",           ROW(INTERACTION)},
+    {KT_TASK,          "task",                  "tasks",                  KT_HOME_PARENT,  .needs_source = true},
+    {KT_SATISFACTION,  "satisfaction_response", "satisfaction_responses", ROW(SATISFACTION)},
+    {KT_NOTE,          "note",                  "notes",                  ROW(NOTE)},
+    {KT_DOCUMENT,      "document_reference",    "document_references",    ROW(DOCUMENT)},
+    {KT_LICENCE,       "licence",               "licences",               KT_HOME_WARD,    .needs_source = true},
+    {KT_SERVICE,       "service",               "services",               KT_HOME_WARD,    .needs_source = true},
+    {KT_QUEUE,         "queue",                 "queues",                 KT_HOME_WARD,    .needs_source = true},
 };
 /* clang-format on */

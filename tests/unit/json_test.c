@@ -147,80 +147,84 @@ static void removals(void **state)
     column_is(field(&r, KT_F_CUSTOMER_CONSENT)->remove[0], KT_C_CONSENT_PURPOSE, "news");
     r = parse("{\"entity\":\"customer\",\"source_system\":\"r\",\"source_id\":\"1\",\"deleted\":true}");
     assert_true(r.deleted && r.fields_len == 0);
-    r = parse("{\"entity\":\"note\",\"source_system\":\"r\",\"source_id\":\"N\",\"customer\":\"r:1\",\"deleted\":true}");
+    r = parse("{\"entity\":\"note\",\"source_system\":\"r\",\"source_id\":\"N\",\"customer\":\"r:1\",\"deleted\":"
+              "true}");
     assert_true(r.deleted && field(&r, KT_F_CUSTOMER_NOTE)->remove_len == 1);
 }
 
 #define C "{\"entity\":\"customer\",\"source_system\":\"r\",\"source_id\":\"1\","
 
+/* clang-format off */
+static const struct {
+    const char *line;
+    int code;
+    const char *at;
+} bad[] = {
+    {"{\"entity\":", KT_EMALFORMED, "line" },
+    {"", KT_EMALFORMED, "line" },
+    {"{\"entity\":\"customer\"} x", KT_EMALFORMED, "line" },
+    {"[1]", KT_ETYPE, "line" },
+    {"{\"a\":1,\"a\":2}", KT_EMALFORMED, "line" },
+    {"{\"entity\":\"customer\",\"source_id\":\"\xff\"}", KT_EUTF8, "line" },
+    {"{}", KT_EFIELD, "entity" },
+    {"{\"entity\":\"dragon\",\"source_system\":\"r\",\"source_id\":\"1\"}", KT_EFIELD, "entity" },
+    {"{\"entity\":5}", KT_EFIELD, "entity" },
+    {"{\"entity\":\"customer\",\"source_id\":\"1\"}", KT_ETYPE, "source_system" },
+    {"{\"entity\":\"customer\",\"source_system\":\"r\"}", KT_ETYPE, "source_id" },
+    {"{\"entity\":\"customer\",\"source_system\":\"a:b\",\"source_id\":\"1\"}", KT_ETYPE, "source_system" },
+    {"{\"entity\":\"customer\",\"source_system\":7,\"source_id\":\"1\"}", KT_ETYPE, "source_system" },
+    {C "\"nosuchfield\":1}", KT_EFIELD, "nosuchfield" },
+    {C "\"no:such\":1}", KT_EFIELD, "no_such" },
+    {C "\"birthDate\":\"yesterday\"}", KT_ETYPE, "birthDate" },
+    {C "\"birthDate\":19800229}", KT_ETYPE, "birthDate" },
+    {C "\"occupation\":[\"a\"]}", KT_ETYPE, "occupation" },
+    {C "\"occupation\":\"\"}", KT_ETYPE, "occupation" },
+    {C "\"kind\":\"robot\"}", KT_ETYPE, "kind" },
+    {C "\"name\":[{\"surname\":\"x\"}]}", KT_EFIELD, "name.surname" },
+    {C "\"name\":[{\"familyName\":7}]}", KT_ETYPE, "name.familyName" },
+    {C "\"name\":[{}]}", KT_ETYPE, "name" },
+    {C "\"name\":[{\"prefix\":\"Dr\"}]}", KT_ETYPE, "name" },
+    {C "\"name\":[7]}", KT_ETYPE, "name" },
+    {C "\"contactPoint\":[{\"system\":\"phone\"}]}", KT_ETYPE, "contactPoint.value" },
+    {C "\"contactPoint\":[{\"system\":\"pigeon\",\"value\":\"1\"}]}", KT_ETYPE, "contactPoint.system"},
+    {C "\"contactPoint\":[{\"system\":\"url\",\"value\":\"1\",\"rank\":1.5}]}", KT_ETYPE, "contactPoint.rank" },
+    {C "\"contactPoint\":null}", KT_ETYPE, "contactPoint" },
+    {C "\"identifier\":[{\"system\":\"t\",\"value\":\"1\",\"period\":\"now\"}]}", KT_ETYPE, "identifier.period" },
+    {C "\"identifier\":[{\"system\":\"t\",\"value\":\"1\",\"period\":{\"from\":\"now\"}}]}", KT_EFIELD,
+     "identifier.period.from" },
+    {C "\"address\":{\"text\":\"x\",\"lat\":\"37\"}}", KT_ETYPE, "address.lat" },
+    {C "\"office\":\"x\"}", KT_EFIELD, "office" },
+    {C "\"consent_history\":[]}", KT_EFIELD, "consent_history" },
+    {C "\"notes\":[{\"text\":\"a\"}],\"note\":[{\"text\":\"b\"}]}", KT_EFIELD, "notes" },
+    {C "\"deleted\":\"yes\"}", KT_ETYPE, "deleted" },
+    {C "\"remove\":[]}", KT_ETYPE, "remove" },
+    {C "\"remove\":{\"occupation\":\"x\"}}", KT_ETYPE, "occupation" },
+    {C "\"remove\":{\"nothing\":\"x\"}}", KT_EFIELD, "nothing" },
+    {C "\"occupation\":\"a\\u0000b\"}", KT_EMALFORMED, "line" },
+    {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"body\":\"x\"}", KT_EFIELD, "case" },
+    {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"case\":\"nocolon\",\"body\":\"x\"}", KT_ETYPE, "case" },
+    {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"case\":\"r:1\",\"customer\":\"r:1\",\"body\":\"x\"}",
+     KT_EFIELD, "customer" },
+    {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"case\":\"r:1\",\"channel\":\"pigeon\"}", KT_ETYPE,
+     "channel" },
+    {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"case\":\"r:1\"}", KT_ETYPE, "interactions" },
+    {"{\"entity\":\"interaction\",\"case\":\"r:1\",\"body\":\"x\"}", KT_ETYPE, "source_system" },
+    {"{\"entity\":\"case\",\"source_system\":\"r\",\"source_id\":\"1\",\"customer\":[{\"role\":\"x\"}]}", KT_ETYPE,
+     "customer.ref" },
+    {"{\"entity\":\"case\",\"source_system\":\"r\",\"source_id\":\"1\",\"attribute\":[{\"value\":\"x\"}]}",
+     KT_ETYPE, "attribute.code" },
+    {"{\"entity\":\"identity_link\",\"a\":\"r:1\",\"verdict\":\"MATCH\"}", KT_ETYPE, "b" },
+    {"{\"entity\":\"identity_link\",\"a\":\"r:1\",\"b\":\"r:2\",\"by\":\"AUTO\"}", KT_ETYPE, "verdict" },
+    {"{\"entity\":\"identity_link\",\"a\":\"r:1\",\"b\":\"r:2\",\"verdict\":\"MAYBE\"}", KT_ETYPE, "verdict" },
+    {"{\"entity\":\"consent\",\"customer\":\"r:1\",\"purpose\":\"x\"}", KT_ETYPE, "decision" },
+    {"{\"entity\":\"task\",\"source_system\":\"r\",\"source_id\":\"1\",\"status\":\"x\"}", KT_EFIELD, "case" },
+};
+/* clang-format on */
+
 /* Scenario: every way a line can be wrong has its code, the field at fault, the reason, and what to do; and the form
  * "line N: field: reason: what to do" can be taken apart. */
 static void bad_lines_are_named(void **state)
 {
-    static const struct {
-        const char *line;
-        int code;
-        const char *at;
-    } bad[] = {
-        {"{\"entity\":",                                                                                              KT_EMALFORMED, "line"               },
-        {"",                                                                                                          KT_EMALFORMED, "line"               },
-        {"{\"entity\":\"customer\"} x",                                                                               KT_EMALFORMED, "line"               },
-        {"[1]",                                                                                                       KT_ETYPE,      "line"               },
-        {"{\"a\":1,\"a\":2}",                                                                                         KT_EMALFORMED, "line"               },
-        {"{\"entity\":\"customer\",\"source_id\":\"\xff\"}",                                                          KT_EUTF8,      "line"               },
-        {"{}",                                                                                                        KT_EFIELD,     "entity"             },
-        {"{\"entity\":\"dragon\",\"source_system\":\"r\",\"source_id\":\"1\"}",                                       KT_EFIELD,     "entity"             },
-        {"{\"entity\":5}",                                                                                            KT_EFIELD,     "entity"             },
-        {"{\"entity\":\"customer\",\"source_id\":\"1\"}",                                                             KT_ETYPE,      "source_system"      },
-        {"{\"entity\":\"customer\",\"source_system\":\"r\"}",                                                         KT_ETYPE,      "source_id"          },
-        {"{\"entity\":\"customer\",\"source_system\":\"a:b\",\"source_id\":\"1\"}",                                   KT_ETYPE,      "source_system"      },
-        {"{\"entity\":\"customer\",\"source_system\":7,\"source_id\":\"1\"}",                                         KT_ETYPE,      "source_system"      },
-        {C "\"nosuchfield\":1}",                                                                                      KT_EFIELD,     "nosuchfield"        },
-        {C "\"no:such\":1}",                                                                                          KT_EFIELD,     "no_such"            },
-        {C "\"birthDate\":\"yesterday\"}",                                                                            KT_ETYPE,      "birthDate"          },
-        {C "\"birthDate\":19800229}",                                                                                 KT_ETYPE,      "birthDate"          },
-        {C "\"occupation\":[\"a\"]}",                                                                                 KT_ETYPE,      "occupation"         },
-        {C "\"occupation\":\"\"}",                                                                                    KT_ETYPE,      "occupation"         },
-        {C "\"kind\":\"robot\"}",                                                                                     KT_ETYPE,      "kind"               },
-        {C "\"name\":[{\"surname\":\"x\"}]}",                                                                         KT_EFIELD,     "name.surname"       },
-        {C "\"name\":[{\"familyName\":7}]}",                                                                          KT_ETYPE,      "name.familyName"    },
-        {C "\"name\":[{}]}",                                                                                          KT_ETYPE,      "name"               },
-        {C "\"name\":[{\"prefix\":\"Dr\"}]}",                                                                         KT_ETYPE,      "name"               },
-        {C "\"name\":[7]}",                                                                                           KT_ETYPE,      "name"               },
-        {C "\"contactPoint\":[{\"system\":\"phone\"}]}",                                                              KT_ETYPE,      "contactPoint.value" },
-        {C "\"contactPoint\":[{\"system\":\"pigeon\",\"value\":\"1\"}]}",                                             KT_ETYPE,      "contactPoint.system"},
-        {C "\"contactPoint\":[{\"system\":\"url\",\"value\":\"1\",\"rank\":1.5}]}",                                   KT_ETYPE,      "contactPoint.rank"  },
-        {C "\"contactPoint\":null}",                                                                                  KT_ETYPE,      "contactPoint"       },
-        {C "\"identifier\":[{\"system\":\"t\",\"value\":\"1\",\"period\":\"now\"}]}",                                 KT_ETYPE,      "identifier.period"  },
-        {C "\"identifier\":[{\"system\":\"t\",\"value\":\"1\",\"period\":{\"from\":\"now\"}}]}",                      KT_EFIELD,
-         "identifier.period.from"                                                                                                                         },
-        {C "\"address\":{\"text\":\"x\",\"lat\":\"37\"}}",                                                            KT_ETYPE,      "address.lat"        },
-        {C "\"office\":\"x\"}",                                                                                       KT_EFIELD,     "office"             },
-        {C "\"consent_history\":[]}",                                                                                 KT_EFIELD,     "consent_history"    },
-        {C "\"notes\":[{\"text\":\"a\"}],\"note\":[{\"text\":\"b\"}]}",                                               KT_EFIELD,     "notes"              },
-        {C "\"deleted\":\"yes\"}",                                                                                    KT_ETYPE,      "deleted"            },
-        {C "\"remove\":[]}",                                                                                          KT_ETYPE,      "remove"             },
-        {C "\"remove\":{\"occupation\":\"x\"}}",                                                                      KT_ETYPE,      "occupation"         },
-        {C "\"remove\":{\"nothing\":\"x\"}}",                                                                         KT_EFIELD,     "nothing"            },
-        {C "\"occupation\":\"a\\u0000b\"}",                                                                           KT_EMALFORMED, "line"               },
-        {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"body\":\"x\"}",                                       KT_EFIELD,     "case"               },
-        {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"case\":\"nocolon\",\"body\":\"x\"}",                  KT_ETYPE,      "case"               },
-        {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"case\":\"r:1\",\"customer\":\"r:1\",\"body\":\"x\"}",
-         KT_EFIELD,                                                                                                                  "customer"           },
-        {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"case\":\"r:1\",\"channel\":\"pigeon\"}",              KT_ETYPE,
-         "channel"                                                                                                                                        },
-        {"{\"entity\":\"interaction\",\"source_system\":\"r\",\"case\":\"r:1\"}",                                     KT_ETYPE,      "interactions"       },
-        {"{\"entity\":\"interaction\",\"case\":\"r:1\",\"body\":\"x\"}",                                              KT_ETYPE,      "source_system"      },
-        {"{\"entity\":\"case\",\"source_system\":\"r\",\"source_id\":\"1\",\"customer\":[{\"role\":\"x\"}]}",         KT_ETYPE,
-         "customer.ref"                                                                                                                                   },
-        {"{\"entity\":\"case\",\"source_system\":\"r\",\"source_id\":\"1\",\"attribute\":[{\"value\":\"x\"}]}",
-         KT_ETYPE,                                                                                                                   "attribute.code"     },
-        {"{\"entity\":\"identity_link\",\"a\":\"r:1\",\"verdict\":\"MATCH\"}",                                        KT_ETYPE,      "b"                  },
-        {"{\"entity\":\"identity_link\",\"a\":\"r:1\",\"b\":\"r:2\",\"by\":\"AUTO\"}",                                KT_ETYPE,      "verdict"            },
-        {"{\"entity\":\"identity_link\",\"a\":\"r:1\",\"b\":\"r:2\",\"verdict\":\"MAYBE\"}",                          KT_ETYPE,      "verdict"            },
-        {"{\"entity\":\"consent\",\"customer\":\"r:1\",\"purpose\":\"x\"}",                                           KT_ETYPE,      "decision"           },
-        {"{\"entity\":\"task\",\"source_system\":\"r\",\"source_id\":\"1\",\"status\":\"x\"}",                        KT_EFIELD,     "case"               },
-    };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct kt_record r = {.line = 77};

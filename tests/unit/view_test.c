@@ -167,11 +167,10 @@ static void damaged_sections(void **state)
 {
     struct made m = of(KT_CUSTOMER, &ada);
     struct kt_view_record *back;
-    uint32_t n, seed = randombytes_random();
+    struct wire_random dice = wire_random(randombytes_random());
+    uint32_t n;
     uint64_t cases;
     (void)state;
-    print_message("seed %u\n", seed);
-    srand(seed);
     add(&m, 1, 5, KT_F_CUSTOMER_LEGAL_NAME, "", kt_str("Ada"));
     add(&m, 1, 6, KT_F_CUSTOMER_TAG, "elem", kt_str("vip"));
     struct kt_bytes made = section(&m, 1, 0);
@@ -190,7 +189,7 @@ static void damaged_sections(void **state)
         uint8_t *bad = malloc(bytes.len);
         struct kt_view v;
         memcpy(bad, bytes.data, bytes.len);
-        bad[rand() % (int)bytes.len] = (uint8_t)rand();
+        bad[wire_below(&dice, (uint32_t)bytes.len)] = (uint8_t)wire_next(&dice);
         struct kt_section_in in = {KT_CORE, kt_bytes(bad, bytes.len)};
         int err = kt_view_compose(&in, 1, &ada, &arena, &v);
         assert_true(err == KT_OK || err == KT_ETRUNCATED || err == KT_EMALFORMED || err == KT_EOVERSIZE);
@@ -385,12 +384,10 @@ static void placeholders_are_nobody(void **state)
 /* Scenario: the parts of a view arrive in any order, and it is the same view. */
 static void order_does_not_matter(void **state)
 {
-    uint32_t seed = randombytes_random();
+    struct wire_random dice = wire_random(randombytes_random());
     struct made m[6];
     const char *want = NULL;
     (void)state;
-    print_message("seed %u\n", seed);
-    srand(seed);
     customer(&m[0], &m[1], &ada, "revenue", "C-1", "Ada Okafor", "teacher", 1, 5);
     customer(&m[2], &m[3], &ada_too, "motor", "M-9", "A. Okafor", "nurse", 2, 5);
     m[4] = of(KT_CASE, &noise);
@@ -401,12 +398,12 @@ static void order_does_not_matter(void **state)
     for (int round = 0; round < 50; round++) {
         for (int i = 0; i < 6; i++)
             for (uint32_t j = m[i].r.values_len; j > 1; j--) {
-                uint32_t k = (uint32_t)rand() % j;
+                uint32_t k = wire_below(&dice, j);
                 struct kt_view_value swap = m[i].values[j - 1];
                 m[i].values[j - 1] = m[i].values[k];
                 m[i].values[k] = swap;
             }
-        bool flip = rand() & 1;
+        bool flip = wire_below(&dice, 2);
         struct made core[2] = {m[flip ? 2 : 0], m[flip ? 0 : 2]}, cases[2] = {m[flip ? 4 : 5], m[flip ? 5 : 4]};
         struct kt_section_in in[] = {
             {KT_CORE, section(core,  2, 0)},
@@ -415,7 +412,7 @@ static void order_does_not_matter(void **state)
             {DESK,    section(cases, 2, 2)}
         };
         for (uint32_t j = 4; j > 1; j--) {
-            uint32_t k = (uint32_t)rand() % j;
+            uint32_t k = wire_below(&dice, j);
             struct kt_section_in swap = in[j - 1];
             in[j - 1] = in[k];
             in[k] = swap;
