@@ -177,7 +177,7 @@ static int judge_files(struct kt_lmdb *l, const struct kt_mark *was, const char 
 {
     struct kt_mark now = {.turn = was ? was->turn : 0};
     bool same[KT_ENV_COUNT], all_made = true;
-    strcpy(now.boot, boot);
+    snprintf(now.boot, sizeof(now.boot), "%s", boot);
     for (unsigned i = 0; i < KT_ENV_COUNT; i++) {
         int err = kt_lmdb_env_identity(&l->env[i], &now.file[i]);
         if (err) return err;

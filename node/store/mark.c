@@ -115,7 +115,7 @@ void kt_boot_read(const char *path, char out[KT_BOOT_CHARS_MAX + 1])
     }
     text[len] = 0;
     text[strspn(text, "0123456789abcdef-")] = 0;
-    strcpy(out, text[0] ? text : "-");
+    snprintf(out, KT_BOOT_CHARS_MAX + 1, "%s", text[0] ? text : "-");
 }
 
 bool kt_boot_same(const char *a, const char *b) { return strcmp(a, b) == 0 && strcmp(a, "-") != 0; }

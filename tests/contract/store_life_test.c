@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <lmdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -25,6 +26,12 @@ static struct kt_txn *begin(struct kt_store *s, enum kt_env env, bool write)
     struct kt_txn *t = NULL;
     OK(s->ops->begin(s, env, write, &t));
     return t;
+}
+
+static void pause_us(unsigned us)
+{
+    struct pollfd nothing = {.fd = -1};
+    (void)ppoll(&nothing, 1, &(struct timespec){.tv_nsec = 1000L * us}, NULL);
 }
 
 /* One round of a writer's life, in a child: commit, say so, go on until killed. */
@@ -66,7 +73,7 @@ static void a_killed_writer_loses_nothing_it_acknowledged(void **state)
         uint64_t said;
         int more = 1 + (int)(rand_r(&seed) % 90);
         while (more-- > 0 && read(fds[0], &said, sizeof(said)) == sizeof(said)) acknowledged = said;
-        usleep(rand_r(&seed) % 2000);
+        pause_us(rand_r(&seed) % 2000); /* somewhere in the middle of a commit */
         assert_int_equal(kill(child, SIGKILL), 0);
         while (read(fds[0], &said, sizeof(said)) == sizeof(said)) acknowledged = said;
         close(fds[0]);
@@ -250,7 +257,7 @@ static void *keep_reading(void *context)
         c->store->ops->abort(t);
         if (torn) return context;
         atomic_fetch_add(&c->reads, 1);
-        usleep(300);
+        pause_us(300);
     }
     return NULL;
 }
@@ -260,7 +267,7 @@ static void *keep_checkpointing(void *context)
     struct crowd *c = context;
     while (!atomic_load(&c->stop)) {
         if (c->store->ops->checkpoint(c->store)) return context;
-        usleep(1000);
+        pause_us(1000);
     }
     return NULL;
 }
