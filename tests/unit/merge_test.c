@@ -271,6 +271,15 @@ static void slots_return(void **state)
     kt_buf_free(&row);
 }
 
+static void in_order(const struct kt_slot *slots, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        assert_true(i == 0 || kt_slot_compare(&slots[i - 1], &slots[i]) < 0);
+        for (uint32_t j = 1; j < slots[i].live_len; j++)
+            assert_true(kt_dot_compare(&slots[i].live[j - 1].dot, &slots[i].live[j].dot) < 0);
+    }
+}
+
 /* Scenario: the row is cut short everywhere, one byte more, and every bit of it flipped: never a crash, never a slot
  * out of order. */
 static void damaged_rows_are_noticed(void **state)
@@ -294,8 +303,7 @@ static void damaged_rows_are_noticed(void **state)
         struct kt_arena arena;
         kt_arena_init(&arena, 1 << 16);
         row.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        if (kt_slots_decode(kt_buf_bytes(&row), &arena, &slots, &n) == KT_OK)
-            for (size_t i = 1; i < n; i++) assert_true(kt_slot_compare(&slots[i - 1], &slots[i]) < 0);
+        if (kt_slots_decode(kt_buf_bytes(&row), &arena, &slots, &n) == KT_OK) in_order(slots, n);
         row.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
         kt_arena_free(&arena);
     }

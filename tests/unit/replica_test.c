@@ -330,6 +330,64 @@ static void who_sends_rubbish_is_hung_up_on(void **state)
     assert_int_equal(w->nodes[1].effects[KT_FX_CLOSE], 1);
 }
 
+/* One step beside the world: its effects are looked at and not carried out. */
+static const struct kt_effects *look(struct world *w, unsigned node, struct kt_event ev, struct kt_effects *fx)
+{
+    ev.now_ms = WORLD_EPOCH_MS + w->now_ms;
+    ev.now_mono_ms = w->now_ms;
+    kt_arena_reset(&fx->arena);
+    assert_int_equal(kt_replica_step(w->nodes[node].replica, &ev, fx), KT_OK);
+    return fx;
+}
+
+static bool pulls(const struct kt_effects *fx, bool whole)
+{
+    return fx->len == 1 && fx->items[0].kind == KT_FX_SEND && fx->items[0].message.part == KT_PEER_PULL &&
+           fx->items[0].message.pull.whole == whole;
+}
+
+/* Scenario: one batch was judged good on two lines before either was taken; it is taken once.  One far ahead is not
+ * taken, whatever was thought of it, and the whole vector is said again, once for a while. */
+static void batches_are_taken_in_turn(void **state)
+{
+    struct world *w = row(state, 2);
+    struct kt_effects fx = {0};
+    struct kt_hash hash = {{1}};
+    struct kt_seal seal = {.origin = first_of(1), .number = 1};
+    struct kt_event ev = {.kind = KT_EV_BATCH, .link = w->lines[0].id, .seal = &seal, .seal_hash = &hash};
+    kt_arena_init(&fx.arena, 1 << 16);
+    world_run(w, 1000);
+    look(w, 0, ev, &fx);
+    assert_true(fx.len == 1 && fx.items[0].kind == KT_FX_ACCEPT && fx.items[0].member == 2);
+    assert_int_equal(look(w, 0, ev, &fx)->len, 0);
+    assert_true(pulls(look(w, 0, (struct kt_event){.kind = KT_EV_COMMITTED}, &fx), false));
+    seal.number = 3;
+    assert_true(pulls(look(w, 0, ev, &fx), true));
+    assert_int_equal(look(w, 0, ev, &fx)->len, 0);
+    assert_int_equal(holds(w, 0, 1), 1);
+    seal.number = 2;
+    seal.previous = (struct kt_hash){{2}};
+    look(w, 0, ev, &fx);
+    assert_true(fx.len == 2 && fx.items[0].kind == KT_FX_FORK); /* and a pull that says to skip it */
+    kt_arena_free(&fx.arena);
+}
+
+/* Scenario: a peer sends much that is of no use; the grant is renewed all the same when half of it is gone. */
+static void a_grant_is_renewed_at_half(void **state)
+{
+    struct world *w = row(state, 2);
+    struct kt_effects fx = {0};
+    struct kt_peer_message m = {.part = KT_PEER_ANSWER};
+    struct kt_event end = {.kind = KT_EV_ANSWER_END, .link = w->lines[0].id, .message = &m, .bytes = 200 << 10};
+    kt_arena_init(&fx.arena, 1 << 16);
+    assert_int_equal(look(w, 0, end, &fx)->len, 0);
+    assert_int_equal(look(w, 0, end, &fx)->len, 0);
+    assert_true(pulls(look(w, 0, end, &fx), false));
+    assert_int_equal(fx.items[0].message.pull.grant_bytes, 1 << 20);
+    assert_int_equal(look(w, 0, end, &fx)->len, 0);
+    kt_arena_free(&fx.arena);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
 
 int main(void)
@@ -341,6 +399,7 @@ int main(void)
         TEST(frozen_stays_frozen),          TEST(two_rosters_of_one_version_do_not_mix),
         TEST(rosters_come_before_all_else), TEST(pulses_tell_how_complete_we_are),
         TEST(late_events_are_harmless),     TEST(who_sends_rubbish_is_hung_up_on),
+        TEST(batches_are_taken_in_turn),    TEST(a_grant_is_renewed_at_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
