@@ -101,6 +101,59 @@ static void a_killed_writer_loses_nothing_it_acknowledged(void **state)
     assert_true(acknowledged > 12);
 }
 
+/* A life of checkpoints and ways back, in a child, until killed. */
+static void exchange_until_killed(const struct kt_lmdb_config *config, int say_fd, uint64_t from)
+{
+    struct kt_store *s;
+    if (kt_lmdb_open(config, &s)) _exit(3);
+    if (!s->store_survived && s->ops->restore(s) && s->ops->discard(s)) _exit(4);
+    for (uint64_t i = from;; i++) {
+        if (kt_probe_put(s, KT_ENV_STORE, KT_T_store_view, i, 3000) || s->ops->checkpoint(s)) _exit(5);
+        if (write(say_fd, &i, sizeof(i)) != sizeof(i)) _exit(6);
+        if (i % 3 == 0 && s->ops->discard(s)) _exit(7);
+        if (s->ops->restore(s)) _exit(8);
+    }
+}
+
+static void a_kill_amid_checkpoints_leaves_one_of_two(void **state)
+{
+    /* A process that takes checkpoints and goes back to them is killed at any moment: the checkpoint is the old one or
+     * the new one, and the store is whole, or known not to be. */
+    struct kt_bench_store *b = *state;
+    unsigned seed = (unsigned)time(NULL), distrusted = 0;
+    print_message("seed %u\n", seed);
+    uint64_t said = 0;
+    for (int round = 0; round < 15; round++) {
+        kt_bench_close(b);
+        int fds[2], status;
+        assert_int_equal(pipe(fds), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            close(fds[0]);
+            exchange_until_killed(&b->config, fds[1], said + 1);
+        }
+        close(fds[1]);
+        uint64_t got;
+        int more = 1 + rand_r(&seed) % 8;
+        while (more-- > 0 && read(fds[0], &got, sizeof(got)) == sizeof(got)) said = got;
+        for (int waits = rand_r(&seed) % 8; waits > 0; waits--) pause_us(900);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        while (read(fds[0], &got, sizeof(got)) == sizeof(got)) said = got;
+        close(fds[0]);
+        waitpid(child, &status, 0);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+        OK(kt_bench_open(b));
+        assert_false(b->store->files_moved);
+        distrusted += !b->store->store_survived;
+        OK(kt_lmdb_verify(b->store, KT_ENV_STORE));
+        OK(b->store->ops->restore(b->store));
+        for (uint64_t i = 1; i <= said; i++) assert_true(kt_probe_has(b->store, KT_ENV_STORE, KT_T_store_view, i));
+        said += kt_probe_has(b->store, KT_ENV_STORE, KT_T_store_view, said + 1); /* taken, and not yet said */
+    }
+    print_message("%llu checkpoints, %u stores not trusted\n", (unsigned long long)said, distrusted);
+}
+
 static void another_boot_is_noticed(void **state)
 {
     /* A clean stop and another boot: the store is good, the head is to be asked for.  A kill and another boot: the
@@ -310,6 +363,7 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "read-for-ever") == 0) return read_for_ever(argv[2], argv[3][0] - '0');
     static const struct CMUnitTest tests[] = {
         KT_OVER(lmdb, a_killed_writer_loses_nothing_it_acknowledged),
+        KT_OVER(lmdb, a_kill_amid_checkpoints_leaves_one_of_two),
         KT_OVER(lmdb, another_boot_is_noticed),
         KT_OVER(lmdb, exchanged_files_are_noticed),
         KT_OVER(lmdb, two_processes_never_share_a_folder),
