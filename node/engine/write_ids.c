@@ -5,16 +5,13 @@
 
 #include <ctype.h>
 
-int kt_write_check_name(struct kt_planning *p, struct kt_bytes name, const char *what)
+int kt_write_check_name(struct kt_planning *p, struct kt_bytes name, const char *format)
 {
     const char *why = NULL;
     struct kt_bytes out;
     int e = kt_scalar_canonical(KT_CODE, NULL, name, p->arena, &out, &why);
     if (!e || e == KT_ENOMEM || e == KT_ELIMIT) return e;
-    char *text = kt_arena_alloc(p->arena, strlen(what) + strlen(why ? why : "") + 32);
-    if (!text) return KT_ELIMIT;
-    strcpy(stpcpy(stpcpy(stpcpy(text, what), " "), why ? why : "is malformed"), ": correct it");
-    return kt_refuse(p, e, 0, text);
+    return kt_refuse_named(p, e, 0, format, kt_str(why ? why : "is malformed"));
 }
 
 static int resolve(void *ctx, uint32_t kind, struct kt_bytes system, struct kt_bytes id, struct kt_entity_id *out)
@@ -118,10 +115,11 @@ static int find_own(struct kt_planning *p)
     const struct kt_record *r = p->record;
     const struct kt_bytes system = r->source_system.len ? r->source_system : r->parent_system;
     int e = KT_OK;
-    if (r->source_system.len) e = kt_write_check_name(p, r->source_system, "source_system");
-    if (!e && r->source_id.len) e = kt_write_check_name(p, r->source_id, "source_id");
-    if (!e && r->parent_system.len) e = kt_write_check_name(p, r->parent_system, "the reference to its parent");
-    if (!e && r->parent_id.len) e = kt_write_check_name(p, r->parent_id, "the reference to its parent");
+    if (r->source_system.len) e = kt_write_check_name(p, r->source_system, "source_system %s: correct it");
+    if (!e && r->source_id.len) e = kt_write_check_name(p, r->source_id, "source_id %s: correct it");
+    if (!e && r->parent_system.len)
+        e = kt_write_check_name(p, r->parent_system, "the reference to its parent %s: correct it");
+    if (!e && r->parent_id.len) e = kt_write_check_name(p, r->parent_id, "the reference to its parent %s: correct it");
     if (e || system.len == 0) return e;
     p->own = kt_roster_system(p->roster, system);
     /* "case:HEX" names a parent without saying what system the row is from */

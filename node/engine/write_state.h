@@ -49,7 +49,8 @@ int kt_draft_finish(struct kt_planning *p) KT_MUST;
 
 /* write_ids.c: who the record is about: ward, entity, own compartment. */
 int kt_write_identify(struct kt_planning *p) KT_MUST;
-int kt_write_check_name(struct kt_planning *p, struct kt_bytes name, const char *what) KT_MUST;
+/* Refuses what cannot be a name; format: "source_id %s: correct it", with why put in. */
+int kt_write_check_name(struct kt_planning *p, struct kt_bytes name, const char *format) KT_MUST;
 /* A client's value with references as entity ids; checked. */
 int kt_write_value(struct kt_planning *p, const struct kt_schema_field *f, struct kt_bytes in,
                    struct kt_bytes *out) KT_MUST;

@@ -362,7 +362,7 @@ const json_t *bench_at(const json_t *j, const char *path)
         char step[64];
         const size_t n = strcspn(path, "/");
         snprintf(step, sizeof step, "%.*s", (int)n, path);
-        j = json_is_array(j) ? json_array_get(j, (size_t)atoi(step)) : json_object_get(j, step);
+        j = json_is_array(j) ? json_array_get(j, strtoul(step, NULL, 10)) : json_object_get(j, step);
         path += n + (path[n] == '/');
     }
     return j;

@@ -160,7 +160,7 @@ static void a_long_list_shows_its_newest_and_the_rest_by_pages(void **state)
         const json_t *rows = bench_at(j, "cases/0/interactions");
         assert_int_equal(json_array_size(rows), page < 2 ? 50 : 20);
         for (size_t i = 0; i < json_array_size(rows); i++) {
-            const int n = atoi(bench_text(json_array_get(rows, i), "body"));
+            const int n = (int)strtoul(bench_text(json_array_get(rows, i), "body"), NULL, 10);
             assert_int_equal(n, 119 - (int)(page * 50 + i));
             assert_false(seen[n]);
             seen[n] = true;
