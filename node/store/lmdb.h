@@ -13,8 +13,8 @@
  * checkpoint may run on a thread of its own beside readers and writers.  restore and discard close and open the
  * environment: they return KT_EAGAIN while any transaction of it is open, and a begin meanwhile waits for them.
  *
- * Bytes given to put must not come out of the same transaction (LMDB may move them while it makes room); keys may.
- * Keys and values handed out are aligned to 2 bytes only.
+ * Keys and values handed out are aligned to 2 bytes only.  They may be given to a put of the same transaction (a row
+ * copied to another), but no part of a row above 2 KiB to a put of that same row.
  *
  * Errors besides those of the port: KT_EFULL (disk or map; nothing was changed, reading goes on), KT_EDAMAGED (the file
  * is no sound database), KT_EAGAIN, KT_EIO (anything else; after a failed commit end the process and recover). */

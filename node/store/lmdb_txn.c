@@ -3,6 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* What LMDB keeps inside a leaf of 4 KiB pages (me_nodemax) is shorter.  Such a value may come out of a leaf that LMDB
+ * is about to shift, so it is copied first; a longer one lies in pages of its own, which stay where they are. */
+#define SMALL_VALUE_BYTES 2048u
+
 static const struct {
     enum kt_env env;
     bool integer;
@@ -167,7 +171,9 @@ static int put(struct kt_txn *t, enum kt_table table, struct kt_bytes key, struc
     if (!err && !t->write) err = refuse(t, KT_EINVAL);
     if (err) return err;
     struct key_copy copy;
+    uint8_t small[SMALL_VALUE_BYTES];
     MDB_val k = key_of(key, &copy), v = {value.len, (void *)(uintptr_t)value.data};
+    if (value.len > 0 && value.len <= sizeof(small)) v.mv_data = memcpy(small, value.data, value.len);
     t->writes++;
     t->bytes_put += value.len + 2 * t->env->page_bytes;
     int rc = mdb_put(t->mdb, t->env->dbi[table], &k, &v, flags);

@@ -141,6 +141,7 @@ static void a_full_disk_is_said_and_survived(void **state)
     }
     OK(kt_bench_open(b));
     uint64_t next = 1, cut = 1, before = 0;
+    OK(kt_probe_put(b->store, KT_ENV_STORE, KT_T_store_view, 1, 5000));
     uint8_t batch[5000] = {7};
     for (int round = 0; round < 3; round++) {
         int err = KT_OK;
@@ -155,7 +156,10 @@ static void a_full_disk_is_said_and_survived(void **state)
         assert_true(next > before + 200); /* in later rounds: the room that cutting made */
         before = next;
         OK(kt_lmdb_verify(b->store, KT_ENV_JOURNAL));
+        assert_int_equal(kt_probe_put(b->store, KT_ENV_STORE, KT_T_store_view, 2, 1 << 20), KT_EFULL);
+        assert_true(kt_probe_has(b->store, KT_ENV_STORE, KT_T_store_view, 1));
         OK(kt_bench_reopen(b));
+        assert_true(b->store->store_survived && kt_probe_has(b->store, KT_ENV_STORE, KT_T_store_view, 1));
         struct kt_txn *t = begin(b->store, KT_ENV_JOURNAL, false);
         struct kt_bytes v;
         for (uint64_t i = cut; i < next; i++) OK(b->store->ops->get(t, KT_T_journal_batch, KT_BYTES_OF(i), &v));

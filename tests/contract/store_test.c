@@ -73,6 +73,29 @@ static void rows_come_back_as_they_were_put(void **state)
     free(big);
 }
 
+static void a_row_can_be_copied_to_another(void **state)
+{
+    /* Rows written in this transaction are read and put under other keys, so that pages fill and split under them. */
+    struct kt_store *s = store_of(state);
+    struct kt_txn *t = begin(s, KT_ENV_STORE, true);
+    for (uint64_t i = 0; i < 600; i++) {
+        uint64_t from = i / 3, to = i * 7919 % 600;
+        uint8_t value[900];
+        struct kt_bytes v;
+        if (s->ops->get(t, KT_T_store_view, KT_BYTES_OF(from), &v)) {
+            memset(value, (int)(i % 251), sizeof(value));
+            v = kt_bytes(value, 1 + i * 13 % sizeof(value));
+        }
+        uint8_t first = v.data[0];
+        size_t len = v.len;
+        OK(s->ops->put(t, KT_T_store_view, KT_BYTES_OF(to), v));
+        OK(s->ops->get(t, KT_T_store_view, KT_BYTES_OF(to), &v));
+        assert_int_equal(v.len, len);
+        for (size_t b = 0; b < v.len; b++) assert_int_equal(v.data[b], first);
+    }
+    OK(s->ops->commit(t));
+}
+
 static void tables_are_worlds_of_their_own(void **state)
 {
     /* The same key in two tables of one environment and in another environment names three rows. */
@@ -409,7 +432,8 @@ static void info_counts(void **state)
 
 #define ALL_OVER(backend)                                                                                              \
     KT_OVER(backend, rows_come_back_as_they_were_put), KT_OVER(backend, tables_are_worlds_of_their_own),               \
-        KT_OVER(backend, integer_keys_sort_as_numbers), KT_OVER(backend, byte_keys_sort_with_the_shorter_first),       \
+        KT_OVER(backend, a_row_can_be_copied_to_another), KT_OVER(backend, integer_keys_sort_as_numbers),              \
+        KT_OVER(backend, byte_keys_sort_with_the_shorter_first),                                                       \
         KT_OVER(backend, a_cursor_keeps_its_place_while_rows_change),                                                  \
         KT_OVER(backend, append_takes_only_the_greatest), KT_OVER(backend, the_first_failure_sticks),                  \
         KT_OVER(backend, the_longest_key_fits), KT_OVER(backend, a_reader_sees_one_moment),                            \
