@@ -166,9 +166,15 @@ static int freeze(struct kt_replica *r, struct kt_peer_link *l, const struct kt_
     if (err) return err;
     struct kt_effect *e = kt_fx_add(fx, KT_FX_FORK, l->id);
     if (!e) return KT_ELIMIT;
-    e->origin = ev->seal->origin;
-    e->member = ev->seal->origin.member;
-    kt_replica_freeze_reserved(r, ev->seal->origin);
+    struct kt_origin o = ev->seal->origin;
+    e->origin = o;
+    e->member = o.member;
+    bool ours = o.member == r->config.self && o.incarnation == r->config.incarnation && !r->own_ahead_told;
+    struct kt_effect *ahead = ours ? kt_fx_add(fx, KT_FX_OWN_HEAD_AHEAD, l->id) : NULL;
+    if (ours && !ahead) return KT_ELIMIT;
+    if (ours) ahead->origin = o;
+    r->own_ahead_told = r->own_ahead_told || ours;
+    kt_replica_freeze_reserved(r, o);
     return KT_OK;
 }
 

@@ -251,7 +251,7 @@ static void perform(struct world *w, unsigned node, const struct kt_effect *e, c
         world_tell(w, "office-%u has proof of a fork of office-%u", node + 1, e->member);
         break;
     case KT_FX_OWN_HEAD_AHEAD:
-        world_tell(w, "office-%u learns that others hold batches of its own that it lacks", node + 1);
+        world_tell(w, "office-%u learns of batches of its own that it does not have", node + 1);
         break;
     case KT_FX_CLOSE:
         close_link(w, node, e->link, e->why);
