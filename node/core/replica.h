@@ -24,8 +24,8 @@ struct kt_replica_config {
 enum kt_event_kind {
     KT_EV_LINK_UP,    /* link, member, roster_only */
     KT_EV_LINK_DOWN,  /* link */
-    KT_EV_MESSAGE,    /* link, message: greeting, pull, pulses (each verified by the caller), asks; answers come as BATCH
-                         events and one ANSWER_END.  At start the pulses kept before come as one message of link 0 */
+    KT_EV_MESSAGE,    /* link, message: greeting, pull, pulses (each verified by the caller), asks; answers come as
+                         BATCH events and one ANSWER_END.  At start the pulses kept before come as one message of link 0 */
     KT_EV_BATCH,      /* link, seal, seal_hash, verdict: one batch of an answer, as judged (KT_OK: to be accepted, where
                          ACCEPT follows: the same may have come by another link meanwhile); seal NULL: not a batch */
     KT_EV_ANSWER_END, /* link, message (its answer part without batches), bytes: size of the frame */
@@ -33,7 +33,8 @@ enum kt_event_kind {
     KT_EV_SENT,       /* link, seal's origin and number, bytes: streamed to that link by the caller */
     KT_EV_COMMITTED,  /* what was accepted or written up to here is durable: acknowledge */
     KT_EV_LACKING,    /* deks, deks_len: data keys to be asked for (the whole list, replaces the one before) */
-    KT_EV_ROSTER,     /* roster: a newer one is in force (borrowed until the next such event); link: it came by, or 0 */
+    KT_EV_ROSTER,     /* roster: a newer one is in force (borrowed until the next such event); link: by which it came,
+                         or 0 */
     KT_EV_INCARNATION, /* incarnation: the one to write in from now on */
     KT_EV_TICK,       /* nothing but time passed */
 };
@@ -67,15 +68,16 @@ enum kt_effect_kind {
     KT_FX_PULSE,      /* issue our pulse now, hand it back through kt_replica_own_pulse, relay bundles follow */
     KT_FX_KEEP_PULSE, /* member: its newest pulse (in the event's message) is to be kept durably */
     KT_FX_FORK,       /* origin: two seals of one number are known: keep the proof, frozen until a cut */
-    KT_FX_OWN_HEAD_AHEAD, /* a peer holds batches of our own that we lack, or ours has forked: take a new incarnation with
-                             the next write */
+    KT_FX_OWN_HEAD_AHEAD, /* a peer holds batches of our own that we lack, or ours has forked: take a new incarnation
+                             with the next write */
     KT_FX_CLOSE,      /* link, why */
 };
 
 struct kt_effect {
     enum kt_effect_kind kind;
     uint64_t link;
-    struct kt_peer_message message; /* SEND: in the effects' arena; SEND_WRAPS, SEND_BATCHES, KEEP_PULSE: the event's */
+    struct kt_peer_message message; /* SEND: in the effects' arena; SEND_WRAPS, SEND_BATCHES, KEEP_PULSE: the event's,
+                                       good as long as the event is */
     uint32_t from_version;
     struct kt_origin origin;
     kt_member member;
@@ -103,7 +105,8 @@ bool kt_replica_frozen(const struct kt_replica *r, struct kt_origin o);
 /* Freezes an origin whose fork was proved before this start (the proof is kept in the journal). */
 int kt_replica_freeze(struct kt_replica *r, struct kt_origin o) KT_MUST;
 /* Our pulse as issued (encoded and decoded), to be relayed with the others. */
-int kt_replica_own_pulse(struct kt_replica *r, struct kt_bytes encoded, const struct kt_pulse *p, uint64_t now_mono_ms) KT_MUST;
+int kt_replica_own_pulse(struct kt_replica *r, struct kt_bytes encoded, const struct kt_pulse *p,
+                         uint64_t now_mono_ms) KT_MUST;
 
 /* Serving.  cursor: the heads the link is known to hold or was sent, from which the engine finds the first journal
  * position of anything missing; wants: is this batch to be sent now (false: it has it or skips it); pause: it hears the

@@ -12,16 +12,16 @@
 
 #include "core/replica.h"
 
-#define KT_GRANT_BYTES         (1u << 20) /* what a pull of ours allows; renewed when half used */
-#define KT_BLOCKS_MAX          64u        /* origins refused on one link; past it the link is closed */
-#define KT_BLOCK_MS            30000u     /* then a refused origin is tried again on the same link */
-#define KT_REPAIR_MS           250u       /* between two repeats of the whole vector on one link */
-#define KT_PAUSE_MS_MIN        50u
-#define KT_PAUSE_MS_MAX        1000u
-#define KT_WRAPS_REPEAT_MS     1000u      /* the same wanted wraps are not sent again within */
-#define KT_ARRIVALS            256u
-#define KT_OWN_MARKS           256u
-#define KT_PROOF_ASKS          16u        /* heads asked for at once when seals differ */
+#define KT_GRANT_BYTES     (1u << 20) /* what a pull of ours allows; renewed when half used */
+#define KT_BLOCKS_MAX      64u        /* origins refused on one link; past it the link is closed */
+#define KT_BLOCK_MS        30000u     /* then a refused origin is tried again on the same link */
+#define KT_REPAIR_MS       250u       /* between two repeats of the whole vector on one link */
+#define KT_PAUSE_MS_MIN    50u
+#define KT_PAUSE_MS_MAX    1000u
+#define KT_WRAPS_REPEAT_MS 1000u /* the same wanted wraps are not sent again within */
+#define KT_ARRIVALS        256u
+#define KT_OWN_MARKS       256u
+#define KT_PROOF_ASKS      16u /* heads asked for at once when seals differ */
 
 /* An origin that one link is to skip, because a batch of it was refused there. */
 struct kt_block {
@@ -35,14 +35,14 @@ struct kt_peer_link {
     uint64_t id;
     kt_member member;
     bool roster_only, greeted;
-    uint32_t peer_roster;   /* the newest version the peer is known to have */
-    uint32_t rosters_sent;  /* the newest version pushed to it, and when */
+    uint32_t peer_roster;  /* the newest version the peer is known to have */
+    uint32_t rosters_sent; /* the newest version pushed to it, and when */
     uint64_t rosters_sent_mono_ms;
 
     /* asking */
-    bool asked;             /* a pull was sent */
-    struct kt_vector told;  /* what our pulls said that we hold */
-    bool whole_due, nudge;  /* repeat the whole vector; send a pull though nothing is new */
+    bool asked;            /* a pull was sent */
+    struct kt_vector told; /* what our pulls said that we hold */
+    bool whole_due, nudge; /* repeat the whole vector; send a pull though nothing is new */
     uint64_t whole_after_mono_ms;
     uint64_t told_foreign, told_lacking, told_heard; /* generations of what the last pull said */
     uint32_t told_roster;
@@ -51,7 +51,7 @@ struct kt_peer_link {
     uint32_t blocks_len;
 
     /* serving */
-    bool pulled;            /* a pull came */
+    bool pulled;             /* a pull came */
     struct kt_vector cursor; /* what the peer holds or was sent */
     uint64_t give, give_left;
     struct kt_origin *skip;
@@ -59,7 +59,7 @@ struct kt_peer_link {
     kt_member *heard;
     uint32_t heard_len;
     bool serve_due;
-    struct kt_head probe;   /* sent, not yet acknowledged: measures the round trip; number 0: none */
+    struct kt_head probe; /* sent, not yet acknowledged: measures the round trip; number 0: none */
     uint64_t probe_mono_ms, round_trip_ms;
     struct kt_dek_id wraps_first, wraps_last; /* the last wish for wraps that was served */
     uint32_t wraps_len;
@@ -67,14 +67,14 @@ struct kt_peer_link {
 
     /* pulses */
     bool relay_due;
-    uint64_t relayed;       /* pulses up to this serial went out */
+    uint64_t relayed; /* pulses up to this serial went out */
 };
 
 /* A pulse with all it points to, in one piece of memory. */
 struct kt_kept_pulse {
     struct kt_pulse pulse;
     struct kt_bytes encoded;
-    uint64_t serial;        /* in order of coming */
+    uint64_t serial; /* in order of coming */
     uint64_t from_link;
 };
 
@@ -84,13 +84,19 @@ struct kt_replica_peer {
     bool pulled, wants_wraps;
     struct kt_vector acknowledged;
     struct kt_kept_pulse *pulse;
-    bool covered;           /* all its heads are held here */
+    bool covered; /* all its heads are held here */
     uint64_t pulse_mono_ms, complete_ms;
     int64_t skew_ms;
 };
 
-struct kt_arrival { struct kt_head head; uint64_t mono_ms; };
-struct kt_own_mark { struct kt_head head; kt_hlc hlc; };
+struct kt_arrival {
+    struct kt_head head;
+    uint64_t mono_ms;
+};
+struct kt_own_mark {
+    struct kt_head head;
+    kt_hlc hlc;
+};
 
 struct kt_replica {
     struct kt_replica_config config;
@@ -98,17 +104,17 @@ struct kt_replica {
     struct kt_vector held;          /* accepted or written */
     struct kt_vector durable;       /* what our pulls may speak of */
     uint64_t durable_generation;
-    uint64_t foreign_generation;    /* the same, without what we wrote ourselves: that needs no acknowledgement */
-    struct kt_origin *pending;      /* heads of held that durable does not have yet */
+    uint64_t foreign_generation; /* the same, without what we wrote ourselves: that needs no acknowledgement */
+    struct kt_origin *pending;   /* heads of held that durable does not have yet */
     uint32_t pending_len, pending_cap;
-    uint64_t hashes_generation;     /* of durable, for which the hashes stand */
+    uint64_t hashes_generation; /* of durable, for which the hashes stand */
     struct kt_hash hash, seals_hash;
 
     struct kt_peer_link **links;
     uint32_t links_len, links_cap;
     struct kt_replica_peer **peers; /* ascending member */
     uint32_t peers_len, peers_cap;
-    uint64_t heard_generation;      /* of the set of open links */
+    uint64_t heard_generation; /* of the set of open links */
     struct kt_origin *frozen;
     uint32_t frozen_len, frozen_cap;
 
@@ -121,7 +127,7 @@ struct kt_replica {
     uint64_t pulsed_mono_ms, vector_pulsed_mono_ms;
     struct kt_kept_pulse *own_pulse;
     uint64_t pulse_serial;
-    size_t proof_at;                /* where the search for differing seals goes on */
+    size_t proof_at; /* where the search for differing seals goes on */
 
     struct kt_arrival arrivals[KT_ARRIVALS]; /* a ring: the last accepted, for pauses */
     uint64_t arrivals_count;
@@ -167,19 +173,22 @@ int kt_replica_on_answer_end(struct kt_replica *r, const struct kt_event *ev, st
 /* Blocks that end: past their time (now), past the head held, or by a new roster. */
 void kt_link_unblock(const struct kt_replica *r, struct kt_peer_link *l, uint64_t now_mono_ms, bool new_roster);
 bool kt_link_pull_due(const struct kt_replica *r, const struct kt_peer_link *l, uint64_t now_mono_ms);
-int kt_link_pull(const struct kt_replica *r, struct kt_peer_link *l, uint64_t now_mono_ms, struct kt_effects *fx) KT_MUST;
+int kt_link_pull(const struct kt_replica *r, struct kt_peer_link *l, uint64_t now_mono_ms,
+                 struct kt_effects *fx) KT_MUST;
 
 /* serve.c */
-int kt_replica_on_pull(struct kt_replica *r, struct kt_peer_link *l, const struct kt_event *ev, struct kt_effects *fx) KT_MUST;
+int kt_replica_on_pull(struct kt_replica *r, struct kt_peer_link *l, const struct kt_event *ev,
+                       struct kt_effects *fx) KT_MUST;
 int kt_replica_on_sent(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx) KT_MUST;
 bool kt_link_serve_ready(const struct kt_replica *r, const struct kt_peer_link *l, uint64_t now_mono_ms);
 
 /* pulses.c */
-int kt_replica_on_pulses(struct kt_replica *r, struct kt_peer_link *l, const struct kt_event *ev, struct kt_effects *fx) KT_MUST;
+int kt_replica_on_pulses(struct kt_replica *r, struct kt_peer_link *l, const struct kt_event *ev,
+                         struct kt_effects *fx) KT_MUST;
 int kt_link_relay(const struct kt_replica *r, struct kt_peer_link *l, struct kt_effects *fx) KT_MUST;
 
 /* peers.c */
-struct kt_replica_peer *kt_replica_peer(const struct kt_replica *r, kt_member m);      /* NULL: not known */
+struct kt_replica_peer *kt_replica_peer(const struct kt_replica *r, kt_member m); /* NULL: not known */
 int kt_replica_peer_make(struct kt_replica *r, kt_member m, struct kt_replica_peer **out) KT_MUST;
 void kt_replica_promote(struct kt_replica *r, struct kt_replica_peer *p);
 void kt_replica_peer_free(struct kt_replica_peer *p);

@@ -178,13 +178,15 @@ static void add_wins_in_a_set(void **state)
 static void again_changes_nothing(void **state)
 {
     struct merge_model *m = *state;
+    /* clang-format off */
     const struct write ops[] = {
-        {.dot = dot(1,  1),                                 .value = "a"},
-        {.dot = dot(1,             2),                                    .value = "b", .replaces = {dot(1, 1), dot(9, 9)}, .replaces_len = 2},
-        {.dot = dot(1, 3),.value = "c", .replaces = {dot(1, 3), dot(1, 2)}, .replaces_len = 2},
-        {.dot = dot(9,             9),                                    .value = "owed"},
-        {.dot = dot(1, 4)                                   },
+        {.dot = dot(1, 1), .value = "a"},
+        {.dot = dot(1, 2), .value = "b", .replaces = {dot(1, 1), dot(9, 9)}, .replaces_len = 2},
+        {.dot = dot(1, 3), .value = "c", .replaces = {dot(1, 3), dot(1, 2)}, .replaces_len = 2},
+        {.dot = dot(9, 9), .value = "owed"},
+        {.dot = dot(1, 4)},
     };
+    /* clang-format on */
     for (unsigned i = 0; i < sizeof ops / sizeof *ops; i++) {
         assert_int_equal(try_merge(m, ops[i]), KT_OK);
         struct kt_sum sum = m->sum;
