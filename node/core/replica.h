@@ -25,7 +25,8 @@ enum kt_event_kind {
     KT_EV_LINK_UP,    /* link, member, roster_only */
     KT_EV_LINK_DOWN,  /* link */
     KT_EV_MESSAGE,    /* link, message: greeting, pull, pulses (each verified by the caller), asks; answers come as
-                         BATCH events and one ANSWER_END.  At start the pulses kept before come as one message of link 0 */
+                         BATCH events and one ANSWER_END.  At start the pulses kept before come as one message of
+                         link 0 */
     KT_EV_BATCH,      /* link, seal, seal_hash, verdict: one batch of an answer, as judged (KT_OK: to be accepted, where
                          ACCEPT follows: the same may have come by another link meanwhile); seal NULL: not a batch */
     KT_EV_ANSWER_END, /* link, message (its answer part without batches), bytes: size of the frame */
