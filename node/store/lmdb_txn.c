@@ -119,6 +119,16 @@ void kt_lmdb_abort(struct kt_txn *t)
     txn_end(t);
 }
 
+/* LMDB gives an environment up when it could not write a meta page, whatever the error was: nobody knows what the disk
+ * holds then. */
+static bool given_up(const struct kt_lmdb_env *e)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(e->mdb, NULL, MDB_RDONLY, &txn);
+    if (rc == 0) mdb_txn_abort(txn);
+    return rc == MDB_PANIC;
+}
+
 int kt_lmdb_commit(struct kt_txn *t)
 {
     if (t->write && t->writes > 0 && !t->err) {
@@ -132,6 +142,7 @@ int kt_lmdb_commit(struct kt_txn *t)
     }
     while (t->cursors) kt_lmdb_cursor_close(t->cursors);
     err = kt_lmdb_error(mdb_txn_commit(t->mdb));
+    if (err && given_up(t->env)) err = KT_EIO;
     txn_end(t);
     return err;
 }
