@@ -3,8 +3,9 @@
  *   ipc://PATH        nng's REQ/REP over a unix socket
  *   tcp://HOST:PORT   the same inside a Noise session: needs the client's key
  *
- * A line is used by one thread at a time.  Requests are pipelined: send as many as you like (while the node does not
- * read, sending takes in replies), take the replies in the order they come, match them by id.
+ * A line is used by one thread at a time.  Requests are pipelined: send several, take the replies in the order they
+ * come, match them by id.  While the node does not read, sending takes in replies; with about KT_REPLY_BYTES_MAX of
+ * them untaken it waits, to its deadline.
  *
  * Deadlines are points in time of CLOCK_MONOTONIC in milliseconds (kt_line_now_ms).  After KT_EGONE, KT_EMALFORMED,
  * KT_EOVERSIZE, KT_EOPEN or a deadline in kt_line_send the line is over: only kt_line_close makes sense.  A deadline in

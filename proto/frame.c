@@ -59,15 +59,22 @@ void kt_frames_took(struct kt_frames *f, size_t len) { f->end += len; }
 
 int kt_frames_push(struct kt_frames *f, struct kt_bytes bytes)
 {
-    while (bytes.len) {
-        size_t cap = f->cap, room;
-        uint8_t *to = kt_frames_room(f, &room);
-        if (!to) return f->end - f->start == f->cap && f->cap == cap && cap ? KT_ELIMIT : KT_ENOMEM;
-        if (room > bytes.len) room = bytes.len;
-        memcpy(to, bytes.data, room);
-        kt_frames_took(f, room);
-        bytes = kt_bytes(bytes.data + room, bytes.len - room);
-    }
+    size_t read_bytes = f->read_bytes, room;
+    f->read_bytes = bytes.len;
+    uint8_t *to = bytes.len ? kt_frames_room(f, &room) : NULL;
+    f->read_bytes = read_bytes;
+    if (!bytes.len) return KT_OK;
+    if (!to || room < bytes.len) return KT_ENOMEM;
+    memcpy(to, bytes.data, bytes.len);
+    kt_frames_took(f, bytes.len);
+    return KT_OK;
+}
+
+int kt_frames_raw(struct kt_frames *f, size_t len, uint8_t **data)
+{
+    if (f->end - f->start < len) return KT_EAGAIN;
+    *data = f->data + f->start;
+    f->start += len;
     return KT_OK;
 }
 
@@ -85,6 +92,8 @@ int kt_frames_next(struct kt_frames *f, uint8_t **data, size_t *len)
     f->start += header + (size_t)claimed;
     return KT_OK;
 }
+
+bool kt_frames_full(const struct kt_frames *f) { return f->end - f->start >= header_bytes(f->framing) + f->bytes_max; }
 
 void kt_frame_header(struct kt_buf *out, enum kt_framing framing, size_t len)
 {

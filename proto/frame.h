@@ -30,13 +30,18 @@ void kt_frames_limit(struct kt_frames *f, size_t bytes_max, size_t read_bytes);
  * always room. */
 uint8_t *kt_frames_room(struct kt_frames *f, size_t *len);
 void kt_frames_took(struct kt_frames *f, size_t len);
-/* The same for bytes that are already here: KT_ENOMEM, or KT_ELIMIT where more is pushed than one frame and one read,
- * with frames left untaken. */
+/* The same for bytes that are already here.  KT_ENOMEM. */
 int kt_frames_push(struct kt_frames *f, struct kt_bytes bytes) KT_MUST;
+
+/* Bytes in front of the first frame (a greeting of fixed length): the next `len` of them, or KT_EAGAIN. */
+int kt_frames_raw(struct kt_frames *f, size_t len, uint8_t **data) KT_MUST;
 
 /* The next whole frame, writable (it may be decrypted in place), valid until kt_frames_room or kt_frames_push.
  * KT_EAGAIN: more bytes are needed; KT_EOVERSIZE: a length beyond the maximum; KT_EMALFORMED: not this framing. */
 int kt_frames_next(struct kt_frames *f, uint8_t **data, size_t *len) KT_MUST;
+
+/* As many bytes wait as the longest frame has: one is whole, or the next is too long.  Read no more before taking. */
+bool kt_frames_full(const struct kt_frames *f);
 
 /* The header in front of a frame of `len` bytes. */
 void kt_frame_header(struct kt_buf *out, enum kt_framing framing, size_t len);

@@ -54,9 +54,10 @@ struct kt_service_config {
     int (*admit_local)(void *ctx, uid_t uid, gid_t gid, pid_t pid, struct kt_client_admission *who);
     int (*admit_key)(void *ctx, const uint8_t key[KT_KEY_BYTES], struct kt_client_admission *who);
     /* One request, borrowed.  Every request must be answered with one kt_service_reply, now or later. */
-    void (*on_request)(void *ctx, struct kt_client_ref from, const struct kt_client_admission *who, struct kt_bytes request);
+    void (*on_request)(void *ctx, struct kt_client_ref from, const struct kt_client_admission *who,
+                       struct kt_bytes request);
     /* The rest may be NULL. */
-    void (*on_gone)(void *ctx, uint64_t client); /* its replies are not wanted any more */
+    void (*on_gone)(void *ctx, uint64_t client); /* its replies are not wanted any more; not while closing */
     void (*on_wake)(void *ctx);                  /* after kt_service_wake; several wakes may be one call */
     void (*on_tick)(void *ctx, uint64_t now_ms); /* the deadline has passed (CLOCK_MONOTONIC, milliseconds) */
 };
