@@ -162,32 +162,13 @@ static int gather_slot(struct gather *g, const struct kt_slot *slot)
     return e;
 }
 
-static int stop_at_first(void *ctx, const struct kt_slot *row)
-{
-    (void)row;
-    *(bool *)ctx = true;
-    return KT_EEND;
-}
-
 /* The kind of a ward of which only list rows are here. */
 static int kind_of_rows(struct kt_workset *w, struct kt_ward *ward, uint32_t *kind)
 {
-    static const uint32_t kinds[] = {KT_CASE, KT_CUSTOMER, KT_LICENCE};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        uint32_t n;
-        const struct kt_schema_field *f = kt_schema_fields(kinds[i], &n);
-        for (uint32_t k = 0; k < n; k++) {
-            bool any = false;
-            if (f[k].shape != KT_LIST) continue;
-            int e = kt_workset_rows(w, ward, &ward->id, f[k].number, stop_at_first, &any);
-            if (e && !any) return e;
-            if (any) {
-                *kind = kinds[i];
-                return KT_OK;
-            }
-        }
-    }
-    return KT_OK;
+    uint32_t field, n;
+    int e = kt_workset_lists(w, ward, &ward->id, &field, 1, &n);
+    if (!e && n) *kind = kt_field_kind(field);
+    return e;
 }
 
 static int is_joined(struct kt_workset *w, const struct kt_ward *ward, struct kt_facts *out)

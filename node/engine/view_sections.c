@@ -132,32 +132,35 @@ static void add_slot(struct kt_view_draft *d, struct kt_view_record *r, const st
     }
 }
 
+#define LISTS_MAX 32u /* of one entity */
+
 /* The lists of one entity: what will be shown of each, before room for the values is taken. */
 struct lists {
-    struct {
-        uint32_t field;
+    struct shown_list {
+        uint32_t field, len;
         const struct kt_slot **rows;
-        uint32_t len;
         uint64_t in_all;
-    } items[32];
+    } items[LISTS_MAX];
     uint32_t len, values;
 };
 
 static int find_lists(struct kt_view_draft *d, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t kind,
                       struct lists *l)
 {
-    uint32_t n;
-    const struct kt_schema_field *f = kt_schema_fields(kind, &n);
-    for (uint32_t i = 0; i < n && l->len < 32; i++) {
-        if (f[i].shape != KT_LIST) continue;
-        int e = kt_view_rows(d->w, ward, entity, f[i].number, 0, KT_VIEW_INTERACTIONS_MAX, d->arena,
-                             &l->items[l->len].rows, &l->items[l->len].len, &l->items[l->len].in_all);
-        if (e) return e;
-        if (!l->items[l->len].len) continue;
-        for (uint32_t k = 0; k < l->items[l->len].len; k++) l->values += l->items[l->len].rows[k]->live_len;
-        l->items[l->len++].field = f[i].number;
+    uint32_t fields[LISTS_MAX], n;
+    int e = kt_workset_lists(d->w, ward, entity, fields, LISTS_MAX, &n);
+    for (uint32_t i = 0; i < n && !e; i++) {
+        struct shown_list *list = &l->items[l->len];
+        const struct kt_schema_field *f = kt_schema_field(fields[i]);
+        if (!f || f->shape != KT_LIST || kt_field_kind(fields[i]) != kind) continue;
+        e = kt_view_rows(d->w, ward, entity, fields[i], 0, KT_VIEW_INTERACTIONS_MAX, d->arena, &list->rows, &list->len,
+                         &list->in_all);
+        if (e || !list->len) continue;
+        list->field = fields[i];
+        for (uint32_t k = 0; k < list->len; k++) l->values += list->rows[k]->live_len;
+        l->len++;
     }
-    return KT_OK;
+    return e;
 }
 
 static int add_record(struct kt_view_draft *d, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t kind,

@@ -57,6 +57,11 @@ int kt_workset_row(struct kt_workset *w, struct kt_ward *ward, const struct kt_e
 int kt_workset_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t field,
                     int (*give)(void *ctx, const struct kt_slot *row), void *ctx) KT_MUST;
 
+/* The lists of an entity that have rows, or had some (also those changed and not yet flushed): ascending field numbers,
+ * `max` at most. */
+int kt_workset_lists(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t *fields,
+                     uint32_t max, uint32_t *n) KT_MUST;
+
 /* The port merge works through, for ops that come with `at`; settled() asks `vector`. */
 void kt_workset_merge_port(struct kt_workset *w, const struct kt_vector *vector, struct kt_merge_port *out);
 

@@ -50,6 +50,8 @@ int kt_workset_row_load(struct kt_workset *w, struct kt_ward *ward, const struct
         x->slot = (struct kt_slot){.entity = *entity, .field = field, .element = kt_bytes(x->key + 40, element.len)};
         if (there && (e = load_row(w, x, sealed))) return e;
         HASH_ADD_KEYPTR(hh, w->rows, x->key, x->key_len, x);
+        x->next = ((struct kt_ws_ward *)ward)->rows;
+        ((struct kt_ws_ward *)ward)->rows = x;
     }
     *out = x;
     return KT_OK;
@@ -92,12 +94,44 @@ int kt_workset_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_
     int e = load_list(w, ward, entity, field);
     uint8_t prefix[KT_ROW_KEY_BYTES_MAX];
     const uint32_t len = row_key(ward, entity, field, kt_bytes(NULL, 0), prefix);
-    struct kt_ws_row *x, *next;
-    if (e) return e;
-    HASH_ITER(hh, w->rows, x, next)
-    {
-        if (x->key_len < len || memcmp(x->key, prefix, len) != 0 || x->slot.live_len == 0) continue;
-        if ((e = give(ctx, &x->slot))) break;
-    }
+    for (struct kt_ws_row *x = ((struct kt_ws_ward *)ward)->rows; x && !e; x = x->next)
+        if (x->key_len >= len && memcmp(x->key, prefix, len) == 0 && x->slot.live_len) e = give(ctx, &x->slot);
     return e;
+}
+
+/* Keeps a field number in its place, once; those past the room are left out. */
+static void note_field(uint32_t field, uint32_t *fields, uint32_t max, uint32_t *n)
+{
+    uint32_t at = *n;
+    while (at > 0 && fields[at - 1] >= field) at--;
+    if ((at < *n && fields[at] == field) || *n == max) return;
+    memmove(fields + at + 1, fields + at, (*n - at) * sizeof *fields);
+    fields[at] = field;
+    (*n)++;
+}
+
+/* From the first row of a list the cursor goes past all its rows to the first of the next list. */
+int kt_workset_lists(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t *fields,
+                     uint32_t max, uint32_t *n)
+{
+    const uint32_t entity_len = 20u + KT_ENTITY_ID_BYTES;
+    uint8_t prefix[KT_ROW_KEY_BYTES_MAX];
+    uint32_t len = row_key(ward, entity, 0, kt_bytes(NULL, 0), prefix);
+    struct kt_cursor *c;
+    struct kt_bytes key;
+    *n = 0;
+    for (const struct kt_ws_row *x = ((struct kt_ws_ward *)ward)->rows; x; x = x->next)
+        if (x->slot.live_len && memcmp(x->key, prefix, entity_len) == 0) note_field(x->slot.field, fields, max, n);
+    int e = w->store->ops->cursor(w->txn, KT_T_store_list, &c);
+    if (e) return e;
+    while (!(e = w->store->ops->seek(c, KT_SEEK_AT_OR_AFTER, kt_bytes(prefix, len), &key, NULL))) {
+        if (key.len < len || memcmp(key.data, prefix, entity_len) != 0) break;
+        struct kt_reader r = kt_reader(kt_bytes(key.data + entity_len, 4));
+        const uint32_t field = kt_take_be32(&r);
+        note_field(field, fields, max, n);
+        if (field == UINT32_MAX) break;
+        len = row_key(ward, entity, field + 1, kt_bytes(NULL, 0), prefix);
+    }
+    w->store->ops->cursor_close(c);
+    return e == KT_ENOTFOUND ? KT_OK : e;
 }

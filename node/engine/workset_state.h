@@ -13,7 +13,8 @@
 struct kt_ws_ward {
     struct kt_ward ward; /* first: a struct kt_ward * is one of these */
     uint8_t key[KT_WARD_KEY_BYTES];
-    bool row_dirty; /* its own row (registers and sets) is to be written */
+    bool row_dirty;         /* its own row (registers and sets) is to be written */
+    struct kt_ws_row *rows; /* its list rows that were loaded, through `next` */
     UT_hash_handle hh;
 };
 
@@ -23,6 +24,7 @@ struct kt_ws_row {
     uint32_t key_len;
     bool existed; /* has a row on disk */
     struct kt_ward *ward;
+    struct kt_ws_row *next; /* of the same ward */
     struct kt_slot slot;
     UT_hash_handle hh;
 };
