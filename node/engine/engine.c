@@ -53,6 +53,45 @@ static int make_replica(struct kt_engine *e)
     return kt_engine_replica(e, &ev, NULL);
 }
 
+struct kept {
+    struct kt_engine *engine;
+    struct kt_bytes *pulses;
+    uint32_t len;
+};
+
+static int collect_pulse(void *ctx, kt_member member, struct kt_bytes pulse)
+{
+    struct kept *k = ctx;
+    (void)member;
+    const struct kt_bytes copy = kt_arena_copy(&k->engine->arena, pulse);
+    if (copy.data && k->len < KT_MEMBERS_MAX && kt_intake_pulse_is_good(k->engine->keyring, &k->engine->arena, copy))
+        k->pulses[k->len++] = copy;
+    return KT_OK;
+}
+
+/* The pulses kept from before: how fresh each office was when this node stopped. */
+static int recall_pulses(struct kt_engine *e)
+{
+    struct kt_store *s = e->config.ledger.store;
+    struct kept k = {e, kt_arena_array(&e->arena, KT_MEMBERS_MAX, sizeof *k.pulses), 0};
+    struct kt_txn *t;
+    if (!k.pulses) return KT_ELIMIT;
+    int err = s->ops->begin(s, KT_ENV_JOURNAL, false, &t);
+    if (err) return err;
+    err = kt_journal_pulses(s, t, collect_pulse, &k);
+    s->ops->abort(t);
+    if (err || k.len == 0) return err;
+    const struct kt_peer_message m = {
+        .part = KT_PEER_PULSES, .pulses = {k.pulses, k.len}
+    };
+    struct kt_event ev = kt_engine_event(e, KT_EV_MESSAGE, 0);
+    ev.message = &m;
+    err = kt_engine_replica(e, &ev, NULL);
+    if (!err) err = kt_engine_commit(e);
+    kt_arena_reset(&e->arena);
+    return err;
+}
+
 int kt_engine_open(const struct kt_engine_config *c, struct kt_engine **out)
 {
     struct kt_engine *e = calloc(1, sizeof *e);
@@ -66,6 +105,7 @@ int kt_engine_open(const struct kt_engine_config *c, struct kt_engine **out)
     kt_arena_init(&e->fx.arena, EFFECTS_ARENA_BYTES_MAX);
     int err = kt_ledger_open(&c->ledger, &e->ledger);
     if (!err) err = make_replica(e);
+    if (!err) err = recall_pulses(e);
     if (!err) {
         e->head_unsure = c->ledger.store->files_moved && kt_ledger_position(e->ledger) > 0;
         e->unsure_until_mono_ms = kt_engine_mono_ms(e) + UNSURE_MS_MAX;

@@ -146,7 +146,7 @@ int kt_engine_link_up(struct kt_engine *e, uint64_t link, kt_member member, bool
         e->config.transport->close_link(e->config.transport, link, "too many links");
         return KT_OK;
     }
-    e->links[e->links_len++] = (struct kt_engine_link){.id = link, .member = member};
+    e->links[e->links_len++] = (struct kt_engine_link){.id = link, .member = member, .roster_only = roster_only};
     struct kt_event ev = kt_engine_event(e, KT_EV_LINK_UP, link);
     ev.member = member;
     ev.roster_only = roster_only;
@@ -198,6 +198,15 @@ static int take_answer(struct kt_engine *e, struct kt_intake *i)
     return err || e->group_error ? err : kt_engine_replica(e, &end, NULL);
 }
 
+/* A link that came up before its member was in our roster showed keys that nothing here could be compared with: it
+ * starts again, and is looked at as every other. */
+static void close_strangers(struct kt_engine *e)
+{
+    for (uint32_t i = 0; i < e->links_len; i++)
+        if (e->links[i].roster_only && kt_roster_member(kt_keyring_roster(e->keyring), e->links[i].member))
+            e->config.transport->close_link(e->config.transport, e->links[i].id, "its roster is here now: link again");
+}
+
 static int take_rosters(struct kt_engine *e, struct kt_intake *i)
 {
     const struct kt_rosters *r = &i->message.rosters;
@@ -214,7 +223,9 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
     kt_engine_note(e, "roster", "roster version %u is in force", kt_keyring_roster(e->keyring)->version);
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, i->link);
     ev.roster = kt_keyring_roster(e->keyring);
-    return kt_engine_replica(e, &ev, NULL);
+    err = kt_engine_replica(e, &ev, NULL);
+    close_strangers(e);
+    return err;
 }
 
 static int take_wraps(struct kt_engine *e, struct kt_intake *i)

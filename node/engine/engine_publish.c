@@ -1,6 +1,8 @@
 /* What the engine says of itself: pulses to peers, the notice board to lookups. */
 #include "engine/engine_state.h"
 
+#include <stdio.h>
+
 static int own_heads(struct kt_engine *e, struct kt_arena *a, const struct kt_head *all, uint32_t n, struct kt_pulse *p)
 {
     const kt_member self = kt_ledger_origin(e->ledger).member;
@@ -54,7 +56,7 @@ static void merge_office(struct kt_board_office *list, uint32_t *n, const char *
     if (i == *n) {
         ++*n;
         *o = (struct kt_board_office){.known = known, .complete_through_ms = through_ms};
-        strncpy(o->office, office, sizeof o->office - 1);
+        snprintf(o->office, sizeof o->office, "%s", office);
         return;
     }
     o->known = o->known && known;

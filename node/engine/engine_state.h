@@ -15,6 +15,7 @@ struct kt_outgoing {
 struct kt_engine_link {
     uint64_t id;
     kt_member member;
+    bool roster_only;                 /* its member was in no roster of ours when it came up */
     bool serve;                       /* it has grant left: stream to it */
     struct kt_outgoing *first, *last; /* in order */
 };

@@ -18,7 +18,7 @@ static int open_answer(struct kt_keyring *k, struct kt_packer *packer, struct kt
     return KT_OK;
 }
 
-static bool pulse_is_good(struct kt_keyring *k, struct kt_arena *arena, struct kt_bytes bytes)
+bool kt_intake_pulse_is_good(struct kt_keyring *k, struct kt_arena *arena, struct kt_bytes bytes)
 {
     const struct kt_roster *roster = kt_keyring_roster(k);
     struct kt_pulse p;
@@ -34,7 +34,7 @@ static int keep_good_pulses(struct kt_keyring *k, struct kt_intake *i)
     struct kt_bytes_list *list = &i->message.pulses;
     uint32_t good = 0;
     for (uint32_t n = 0; n < list->len; n++)
-        if (pulse_is_good(k, &i->arena, list->items[n])) list->items[good++] = list->items[n];
+        if (kt_intake_pulse_is_good(k, &i->arena, list->items[n])) list->items[good++] = list->items[n];
     list->len = good;
     return KT_OK;
 }

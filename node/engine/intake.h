@@ -19,6 +19,8 @@ struct kt_intake {
 
 /* Never NULL but for want of memory.  Any thread; the packer (may be NULL) is that thread's. */
 struct kt_intake *kt_intake_frame(struct kt_keyring *k, struct kt_packer *packer, uint64_t link, struct kt_bytes frame);
+/* A pulse by its member's own signature, and of this organisation.  Any thread. */
+bool kt_intake_pulse_is_good(struct kt_keyring *k, struct kt_arena *arena, struct kt_bytes pulse);
 void kt_intake_free(struct kt_intake *i);
 
 #endif

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -203,7 +204,7 @@ static int admit_key(void *ctx, const uint8_t key[KT_KEY_BYTES], struct kt_clien
     for (size_t i = 0; i < d->config->clients_count; i++) {
         if (sodium_memcmp(d->config->clients[i].key, key, KT_KEY_BYTES) != 0) continue;
         *who = (struct kt_client_admission){.bits = i + 1};
-        strncpy(who->name, d->config->clients[i].name, sizeof who->name - 1);
+        snprintf(who->name, sizeof who->name, "%s", d->config->clients[i].name);
         return KT_OK;
     }
     return KT_ENOTMEMBER;
