@@ -107,7 +107,7 @@ int kt_engine_open(const struct kt_engine_config *c, struct kt_engine **out)
     if (!err) err = make_replica(e);
     if (!err) err = recall_pulses(e);
     if (!err) {
-        e->head_unsure = c->ledger.store->files_moved && kt_ledger_position(e->ledger) > 0;
+        e->head_unsure = c->ledger.store->files_moved;
         e->unsure_until_mono_ms = kt_engine_mono_ms(e) + UNSURE_MS_MAX;
         e->keys_came = true; /* also asks for what was lacking when the node stopped */
         err = kt_engine_publish(e);
@@ -248,10 +248,19 @@ static int settle_head(struct kt_engine *e, bool *wait)
     int err = kt_engine_commit(e);
     if (!err) err = kt_ledger_new_incarnation(e->ledger);
     if (err) return err;
-    e->head_unsure = e->head_ahead = false;
+    e->head_ahead = false;
+    if ((err = kt_engine_head_known(e))) return err;
     struct kt_event ev = kt_engine_event(e, KT_EV_INCARNATION, 0);
     ev.incarnation = kt_ledger_origin(e->ledger).incarnation;
     return kt_engine_replica(e, &ev, NULL);
+}
+
+int kt_engine_head_known(struct kt_engine *e)
+{
+    struct kt_store *s = e->config.ledger.store;
+    if (!e->head_unsure || e->head_ahead) return KT_OK;
+    e->head_unsure = false;
+    return s->ops->settled(s);
 }
 
 static int handle_request(struct kt_engine *e, struct kt_input *in)

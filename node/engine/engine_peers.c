@@ -262,12 +262,6 @@ int kt_engine_keys_came(struct kt_engine *e)
     return err;
 }
 
-/* A pull tells what its sender holds of us: once one covers our own head, the head is sure. */
-static void confirm_head(struct kt_engine *e, const struct kt_pull *p)
-{
-    if (p->whole) e->head_unsure = false;
-}
-
 int kt_engine_frame(struct kt_engine *e, struct kt_intake *i)
 {
     int err = KT_OK;
@@ -291,8 +285,8 @@ int kt_engine_frame(struct kt_engine *e, struct kt_intake *i)
         return KT_OK; /* nothing here asks for one yet */
     case KT_PEER_PULL:
         err = kt_engine_replica(e, &ev, NULL);
-        confirm_head(e, &i->message.pull);
-        return err;
+        /* a whole pull tells all its sender holds of us: more than we do has just made head_ahead true */
+        return err || !i->message.pull.whole ? err : kt_engine_head_known(e);
     default:
         return kt_engine_replica(e, &ev, NULL);
     }

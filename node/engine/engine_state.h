@@ -72,6 +72,8 @@ void kt_engine_note(struct kt_engine *e, const char *event, const char *format, 
     __attribute__((format(printf, 3, 4)));
 /* The ledger's group, opened on first need. */
 int kt_engine_group(struct kt_engine *e) KT_MUST;
+/* Our own head is known again after a move or another boot (unless a peer holds more of us). */
+int kt_engine_head_known(struct kt_engine *e) KT_MUST;
 /* Commits the open group, tells the replica, answers the puts, sends what waited. */
 int kt_engine_commit(struct kt_engine *e) KT_MUST;
 
