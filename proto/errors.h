@@ -41,7 +41,7 @@
     X(KT_EVERSION,      -30, "of another version",                              "upgrade the older side")               \
     X(KT_EAGAIN,        -31, "busy",                                            "try again")                            \
     X(KT_ETOKEN,        -32, "not a token of this organisation",                "use a token as it was given")          \
-    X(KT_EFIELD,        -33, "no such field",                                   "see the list of fields in README.md")  \
+    X(KT_EFIELD,        -33, "no such field",                                   "kontor fields lists them")  \
     X(KT_ETYPE,         -34, "a value of the wrong type",                       "correct the value")                    \
     X(KT_EUTF8,         -35, "text that is not UTF-8",                          "convert the input to UTF-8")           \
     X(KT_EHELD,         -36, "held until what it needs arrives",                "nothing: it opens by itself")          \
