@@ -18,7 +18,7 @@ serves() {
 all_closed() { # WHAT OUTPUT: the node ended each of these connections by itself
     local opened closed
     opened=$(sed 's/opened \([0-9]*\).*/\1/' <<<"$2") closed=$(sed 's/.*side //' <<<"$2")
-    [ "$opened" = "$closed" ] || fail "$1: $2"
+    [ -n "$opened" ] && [ "$opened" = "$closed" ] || fail "$1: ${2:-nothing}"
     note "$1: $2"
 }
 serves before
