@@ -174,6 +174,7 @@ static const char *url_of(struct node *n)
 static inline size_t up_count(struct node *n, kt_member member, struct link_seen *last)
 {
     size_t up = 0;
+    if (last) *last = (struct link_seen){0};
     pthread_mutex_lock(&n->mtx);
     for (size_t i = 0; i < n->seen_count; i++) {
         if (!n->seen[i].up || (member && n->seen[i].member != member)) continue;
