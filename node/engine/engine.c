@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 #define TICK_MS                 20u
-#define GROUP_MS_MAX            20u /* then a group commits, whatever else waits */
+#define GROUP_REQUEST_BYTES     (32u << 20) /* of requests and replies; likewise */
+#define GROUP_MS_MAX            20u         /* then a group commits, whatever else waits */
 #define GROUP_ARENA_BYTES_MAX   (64u << 20)
 #define EFFECTS_ARENA_BYTES_MAX (64u << 20)
 #define UNSURE_MS_MAX           3000u /* so long a write waits for a peer that knows our head */
@@ -303,8 +304,10 @@ static int handle_all(struct kt_engine *e, struct kt_input *const *inputs, uint3
         const bool request = inputs[i]->kind == KT_IN_REQUEST;
         if (request != requests || inputs[i]->kind == KT_IN_CALL) continue;
         err = handle(e, inputs[i]);
-        if (!err && (e->group_error || kt_engine_mono_ms(e) - started >= GROUP_MS_MAX)) {
+        const bool full = e->arena.used_bytes >= GROUP_REQUEST_BYTES;
+        if (!err && (e->group_error || full || kt_engine_mono_ms(e) - started >= GROUP_MS_MAX)) {
             err = kt_engine_commit(e);
+            kt_arena_reset(&e->arena);
             started = kt_engine_mono_ms(e);
         }
     }
