@@ -3,7 +3,11 @@
 #include "proto/fields.h"
 #include "proto/match.h"
 
-#define REFS_MAX 1024u /* of one ward in one compartment; what is beyond is not shown from the other side */
+/* Of one ward in one compartment.  Nobody's honest data comes near; what is beyond is not found by, not shown from the
+ * other side, or not listed. */
+#define TERMS_MAX     4096u
+#define REFS_MAX      1024u
+#define CONFLICTS_MAX 4096u
 
 int kt_slot_values(const struct kt_slot *slot, struct kt_arena *arena, struct kt_view_value **out)
 {
@@ -66,7 +70,8 @@ static int gather_term(struct gather *g, const struct kt_schema_field *f, const 
     enum kt_index kind;
     struct kt_bytes form;
     int e = kt_value_index(f, live->value, g->phone_country, arena, &kind, &form);
-    if (e || kind == KT_INDEX_NONE) return e;
+    if (e == KT_ENOMEM || e == KT_ELIMIT) return e;
+    if (e || kind == KT_INDEX_NONE || g->terms_len == TERMS_MAX) return KT_OK; /* malformed by whoever wrote it: not found */
     uint8_t *term = one_more(arena, &g->terms, &g->terms_len, &g->terms_cap, KT_TERM_BYTES);
     return term ? kt_index_term(g->w, g->ward->compartment, kind, form, term) : KT_ELIMIT;
 }
@@ -109,6 +114,7 @@ static int gather_conflict(struct gather *g, const struct kt_slot *slot)
 {
     const struct kt_ward *ward = g->ward;
     struct kt_facts *out = g->out;
+    if (out->conflicts_len == CONFLICTS_MAX) return KT_OK;
     if (!out->conflicts) {
         out->conflicts = kt_arena_array(kt_workset_arena(g->w), ward->slots_len, sizeof *out->conflicts);
         if (!out->conflicts) return KT_ELIMIT;
@@ -144,7 +150,7 @@ static int gather_slot(struct gather *g, const struct kt_slot *slot)
     const uint32_t n = slot->field & 0xffu;
     bool conflict = false;
     int e = KT_OK;
-    if (own) g->out->kind = kt_field_kind(slot->field);
+    if (own && !g->out->kind) g->out->kind = kt_field_kind(slot->field);
     if (own && n == KT_N_DELETED) g->out->part.flags |= KT_PART_DELETED;
     if (own && says_something(slot)) g->out->part.flags |= KT_PART_VALUES;
     if (own && n == KT_N_SOURCE) g->out->part.flags |= KT_PART_RECORD;

@@ -18,6 +18,7 @@ static int add_rows(struct kt_looking *k, kt_compartment c, const struct kt_view
         uint64_t in_all;
         e = kt_view_rows(k->w, ward, &from->id, from->counts[i].field, (uint64_t)page * KT_VIEW_INTERACTIONS_MAX,
                          KT_VIEW_INTERACTIONS_MAX, kt_workset_arena(k->w), &rows, &len, &in_all);
+        if (!e) kt_view_rows_sort(rows, len);
         for (uint32_t r = 0; r < len && !e; r++) values += rows[r]->live_len;
         struct kt_view_value *grown = e ? NULL : kt_arena_array(k->arena, values + 1u, sizeof *grown);
         if (!e && !grown) e = KT_ELIMIT;

@@ -58,25 +58,11 @@ static int collect_row(void *ctx, const struct kt_slot *row)
     return KT_OK;
 }
 
-static const struct kt_live *newest_of(const struct kt_slot *s)
-{
-    const struct kt_live *best = &s->live[0];
-    for (uint32_t i = 1; i < s->live_len; i++)
-        if (s->live[i].stamp >= best->stamp) best = &s->live[i];
-    return best;
-}
-
 static int newest_first(const void *a, const void *b)
 {
-    const struct kt_live *x = newest_of(*(const struct kt_slot *const *)a),
-                         *y = newest_of(*(const struct kt_slot *const *)b);
-    if (x->stamp != y->stamp) return x->stamp < y->stamp ? 1 : -1;
-    return kt_dot_compare(&y->dot, &x->dot);
-}
-
-static int by_element(const void *a, const void *b)
-{
-    return kt_bytes_compare((*(const struct kt_slot *const *)a)->element, (*(const struct kt_slot *const *)b)->element);
+    const struct kt_list_row x = kt_list_row_of(*(const struct kt_slot *const *)a);
+    const struct kt_list_row y = kt_list_row_of(*(const struct kt_slot *const *)b);
+    return kt_list_row_compare(&x, &y);
 }
 
 int kt_view_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t field,
@@ -91,7 +77,6 @@ int kt_view_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_ent
     *rows = r.rows ? r.rows + from : NULL;
     *len = left < max ? left : max;
     *in_all = r.len;
-    if (*len > 1) qsort(*rows, *len, sizeof **rows, by_element);
     return KT_OK;
 }
 
@@ -144,19 +129,66 @@ struct lists {
     uint32_t len, values;
 };
 
+static int by_element(const void *a, const void *b)
+{
+    return kt_bytes_compare((*(const struct kt_slot *const *)a)->element, (*(const struct kt_slot *const *)b)->element);
+}
+
+void kt_view_rows_sort(const struct kt_slot **rows, uint32_t len)
+{
+    if (len > 1) qsort(rows, len, sizeof *rows, by_element);
+}
+
+/* The rows that the list's top names, without a walk through all. */
+static int rows_of_top(struct kt_view_draft *d, struct kt_ward *ward, const struct kt_entity_id *entity,
+                       struct shown_list *l, const struct kt_list_top *top)
+{
+    const uint32_t n = top->len < KT_VIEW_INTERACTIONS_MAX ? top->len : KT_VIEW_INTERACTIONS_MAX;
+    l->rows = kt_arena_array(d->arena, n + 1u, sizeof *l->rows);
+    if (!l->rows) return KT_ELIMIT;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct kt_list_row *r = &top->newest[i];
+        struct kt_slot *slot;
+        int e = kt_workset_row(d->w, ward, entity, l->field, kt_bytes(r->element, r->element_len), &slot);
+        if (e) return e;
+        if (!slot) return KT_EDAMAGED; /* the top is written with the rows */
+        l->rows[l->len++] = slot;
+    }
+    l->in_all = top->rows;
+    return KT_OK;
+}
+
+/* A walk through all; of a long list the top is kept for the next time. */
+static int rows_of_walk(struct kt_view_draft *d, struct kt_ward *ward, const struct kt_entity_id *entity,
+                        struct shown_list *l, struct kt_list_top *top)
+{
+    int e = kt_view_rows(d->w, ward, entity, l->field, 0, KT_LIST_TOP_MAX, d->arena, &l->rows, &l->len, &l->in_all);
+    if (!e && l->in_all > KT_LIST_TOP_MAX) {
+        top->rows = l->in_all;
+        top->len = l->len;
+        for (uint32_t i = 0; i < l->len; i++) top->newest[i] = kt_list_row_of(l->rows[i]);
+        e = kt_list_top_put(d->w, ward, entity, l->field, top, d->nonce(d->nonce_ctx));
+    }
+    if (l->len > KT_VIEW_INTERACTIONS_MAX) l->len = KT_VIEW_INTERACTIONS_MAX;
+    return e;
+}
+
 static int find_lists(struct kt_view_draft *d, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t kind,
                       struct lists *l)
 {
     uint32_t fields[LISTS_MAX], n;
+    struct kt_list_top top;
     int e = kt_workset_lists(d->w, ward, entity, fields, LISTS_MAX, &n);
     for (uint32_t i = 0; i < n && !e; i++) {
         struct shown_list *list = &l->items[l->len];
         const struct kt_schema_field *f = kt_schema_field(fields[i]);
         if (!f || f->shape != KT_LIST || kt_field_kind(fields[i]) != kind) continue;
-        e = kt_view_rows(d->w, ward, entity, fields[i], 0, KT_VIEW_INTERACTIONS_MAX, d->arena, &list->rows, &list->len,
-                         &list->in_all);
+        *list = (struct shown_list){.field = fields[i]};
+        bool kept;
+        e = kt_list_top_get(d->w, ward, entity, fields[i], &top, &kept);
+        if (!e) e = kept ? rows_of_top(d, ward, entity, list, &top) : rows_of_walk(d, ward, entity, list, &top);
         if (e || !list->len) continue;
-        list->field = fields[i];
+        kt_view_rows_sort(list->rows, list->len);
         for (uint32_t k = 0; k < list->len; k++) l->values += list->rows[k]->live_len;
         l->len++;
     }

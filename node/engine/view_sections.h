@@ -4,6 +4,7 @@
 #ifndef KT_ENGINE_VIEW_SECTIONS_H
 #define KT_ENGINE_VIEW_SECTIONS_H
 
+#include "engine/list_top.h"
 #include "engine/view_row.h"
 #include "proto/view.h"
 
@@ -30,6 +31,8 @@ struct kt_view_draft {
     struct kt_section_draft sections[KT_COMPARTMENTS_MAX];
     uint32_t sections_len;
     struct kt_newest newest;
+    const uint8_t *(*nonce)(void *ctx); /* one never used before */
+    void *nonce_ctx;
 };
 
 /* Adds what one ward holds in one compartment: its own record, those of entities inside it, and the newest rows of each
@@ -38,10 +41,13 @@ int kt_view_draft_ward(struct kt_view_draft *d, struct kt_ward *ward, uint32_t k
 /* Cuts cases to KT_VIEW_CASES_MAX and appends the encoded section to out. */
 int kt_view_draft_encode(struct kt_view_draft *d, struct kt_section_draft *s, struct kt_buf *out) KT_MUST;
 
-/* The newest rows of a list but for the first `skip`, at most `max`, in order of element.  *in_all: how many there are.
- */
+/* The newest rows of a list but for the first `skip`, at most `max`, newest first, by a walk through all of it.
+ * *in_all: how many there are. */
 int kt_view_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t field,
                  uint64_t skip, uint32_t max, struct kt_arena *arena, const struct kt_slot ***rows, uint32_t *len,
                  uint64_t *in_all) KT_MUST;
+
+/* In order of element, as sections hold them. */
+void kt_view_rows_sort(const struct kt_slot **rows, uint32_t len);
 
 #endif

@@ -112,11 +112,13 @@ static bool same_link(const struct kt_head_part *a, const struct kt_head_part *b
 static int take_facts(struct kt_views *v, struct kt_ward_change *c)
 {
     int e = kt_head_load(v->w, &c->dirty[0]->id, &c->head);
+    /* once state of it is here its kind stays; a mere reference may have been wrong about it */
+    c->kind = !e && c->head.parts_len ? c->head.kind : 0;
     c->facts = kt_arena_array(kt_workset_arena(v->w), c->dirty_len, sizeof *c->facts);
     if (!e && !c->facts) e = KT_ELIMIT;
     for (uint32_t i = 0; i < c->dirty_len && !e; i++) {
         e = kt_facts_of(v->w, v->phone_country, c->dirty[i], c->head.kind, &c->facts[i]);
-        if (!e && c->facts[i].kind) c->kind = c->facts[i].kind;
+        if (!e && !c->kind) c->kind = c->facts[i].kind;
         if (e || c->kind != KT_IDENTITY_LINK) continue;
         const struct kt_head_part *old = kt_head_part_of(v->w, &c->head, c->dirty[i]->compartment);
         if (!old) return KT_ELIMIT;
@@ -125,7 +127,6 @@ static int take_facts(struct kt_views *v, struct kt_ward_change *c)
         e = affect_ends(v, old);
         if (!e) e = affect_ends(v, &c->facts[i].part);
     }
-    if (!c->kind) c->kind = c->head.kind;
     return e;
 }
 

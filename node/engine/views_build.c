@@ -93,14 +93,23 @@ static int put_view(struct kt_views *v, struct kt_view_draft *d, const struct kt
     return e ? e : kt_view_row_put(v->w, row, kt_buf_bytes(&v->packed));
 }
 
+static const uint8_t *draw_nonce(void *ctx) { return kt_views_nonce(ctx); }
+
+static void begin_draft(struct kt_views *v, struct kt_view_draft *d)
+{
+    d->w = v->w;
+    d->arena = &v->scratch;
+    d->nonce = draw_nonce;
+    d->nonce_ctx = v;
+}
+
 int kt_views_build_group(struct kt_views *v, const struct kt_group *g)
 {
     struct kt_view_draft *d = kt_arena_alloc(&v->scratch, sizeof *d);
     uint64_t row = 0;
     int e = KT_OK;
     if (!d) return KT_ELIMIT;
-    d->w = v->w;
-    d->arena = &v->scratch;
+    begin_draft(v, d);
     for (uint32_t i = 0; i < g->len && !e; i++) {
         struct kt_ward_head head;
         if ((e = kt_head_load(v->w, &g->members[i], &head))) break;
@@ -120,8 +129,7 @@ int kt_views_build_alone(struct kt_views *v, const struct kt_ward_head *head)
     if (kt_head_primary(head)) return KT_OK; /* it shows in its customers' views */
     struct kt_view_draft *d = kt_arena_alloc(&v->scratch, sizeof *d);
     if (!d) return KT_ELIMIT;
-    d->w = v->w;
-    d->arena = &v->scratch;
+    begin_draft(v, d);
     int e = add_ward(v, d, head);
     return e ? e : put_view(v, d, &head->id, head->row);
 }

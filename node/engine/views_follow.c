@@ -1,6 +1,7 @@
 /* What a changed ward says now against what its head row says it said: index, conflicts, back references, rows. */
 #include "engine/conflict_rows.h"
 #include "engine/index.h"
+#include "engine/list_top.h"
 #include "engine/view_row.h"
 #include "engine/views_state.h"
 
@@ -141,6 +142,8 @@ static int point_row(struct kt_views *v, const struct kt_ward_change *c)
     return kt_view_row_redirect(v->w, c->head.row, customer.row);
 }
 
+static const uint8_t *draw_nonce(void *ctx) { return kt_views_nonce(ctx); }
+
 int kt_views_follow(struct kt_views *v, struct kt_ward_change *c)
 {
     if (!c->kind) return KT_OK; /* it never held anything this binary knows */
@@ -155,7 +158,10 @@ int kt_views_follow(struct kt_views *v, struct kt_ward_change *c)
     for (uint32_t i = 0; i < c->dirty_len; i++)
         record = record || (c->facts[i].part.flags & KT_PART_RECORD) || c->facts[i].part.terms.len;
     if (first && (c->kind == KT_CUSTOMER || (dependent && record))) c->head.row = v->next_row++;
-    for (uint32_t i = 0; i < c->dirty_len && !e; i++) e = follow_part(v, c, i);
+    for (uint32_t i = 0; i < c->dirty_len && !e; i++) {
+        e = follow_part(v, c, i);
+        if (!e) e = kt_list_top_follow(v->w, c->dirty[i], draw_nonce, v);
+    }
     if (!e) e = kt_head_save(v->w, &c->head);
     if (!e && c->kind == KT_CUSTOMER) e = kt_views_affect(v, &c->head.id);
     if (!e && (dependent || c->kind == KT_RELATIONSHIP)) e = affect_refs(v, c);

@@ -57,6 +57,9 @@ int kt_workset_row(struct kt_workset *w, struct kt_ward *ward, const struct kt_e
 int kt_workset_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t field,
                     int (*give)(void *ctx, const struct kt_slot *row), void *ctx) KT_MUST;
 
+/* The list rows of a ward that changed and are not yet flushed; existed: the row was there before this transaction. */
+int kt_workset_rows_changed(struct kt_workset *w, struct kt_ward *ward,
+                            int (*give)(void *ctx, const struct kt_slot *row, bool existed), void *ctx) KT_MUST;
 /* The lists of an entity that have rows, or had some (also those changed and not yet flushed): ascending field numbers,
  * `max` at most. */
 int kt_workset_lists(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t *fields,

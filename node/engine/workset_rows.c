@@ -99,6 +99,16 @@ int kt_workset_rows(struct kt_workset *w, struct kt_ward *ward, const struct kt_
     return e;
 }
 
+int kt_workset_rows_changed(struct kt_workset *w, struct kt_ward *ward,
+                            int (*give)(void *ctx, const struct kt_slot *row, bool existed), void *ctx)
+{
+    (void)w;
+    int e = KT_OK;
+    for (struct kt_ws_row *x = ((struct kt_ws_ward *)ward)->rows; x && !e; x = x->next)
+        if (x->slot.dirty) e = give(ctx, &x->slot, x->existed);
+    return e;
+}
+
 /* Keeps a field number in its place, once; those past the room are left out. */
 static void note_field(uint32_t field, uint32_t *fields, uint32_t max, uint32_t *n)
 {

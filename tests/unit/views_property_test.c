@@ -195,8 +195,43 @@ static void offices_agree_whatever_came_in_whatever_order(void **state)
     for (uint32_t i = 0; i < n; i++) run(seed + i, 120);
 }
 
+static void put_call(struct bench_office *o, struct dice *d)
+{
+    char line[256];
+    snprintf(line, sizeof line,
+             "{'entity':'interaction','source_system':'311','source_id':'I%u','case':'311:S0',%s'body':'b%u'}",
+             dice_below(d, 160), dice_in(d, 4) ? "'deleted':true," : "'channel':'phone',", dice_below(d, 3));
+    put(o, line);
+}
+
+static void long_lists_show_their_newest_however_they_grew(void **state)
+{
+    /* Calls come, are corrected and go, at two offices: the view that followed each shows what a walk would find. */
+    (void)state;
+    const uint64_t seed = dice_seed(7);
+    struct dice d = {seed};
+    struct bench *b = malloc(sizeof *b);
+    print_message("seed %llu\n", (unsigned long long)seed);
+    bench_open(b, false);
+    put(bench_office(b, 1), "{'entity':'case','source_system':'311','source_id':'S0','status':'open'}");
+    for (uint32_t round = 0; round < 12; round++) {
+        struct bench *fresh = malloc(sizeof *fresh);
+        for (uint32_t i = 0; i < 60; i++) put_call(bench_office(b, 1 + dice_below(&d, 2)), &d);
+        bench_sync(b);
+        bench_open(fresh, false);
+        bench_pull(bench_office(fresh, 3), bench_office(b, 1));
+        for (uint32_t i = 1; i <= 3; i++)
+            assert_same(bench_office(b, i), bench_office(fresh, 3), KT_BY_CASE, "S0", seed);
+        bench_close(fresh);
+        free(fresh);
+    }
+    bench_close(b);
+    free(b);
+}
+
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(offices_agree_whatever_came_in_whatever_order)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(offices_agree_whatever_came_in_whatever_order),
+                                              cmocka_unit_test(long_lists_show_their_newest_however_they_grew)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
