@@ -293,13 +293,18 @@ static void cut_cases(struct kt_section_draft *s, uint32_t first_cut, uint32_t e
     s->len = n - (end_cut - first_cut);
 }
 
+/* Does the case itself stand here, or only rows that another system added to it? */
+static bool is_whole(const struct kt_view_record *r) { return r->values_len && !kt_field_is_list(r->values[0].field); }
+
 int kt_view_draft_encode(struct kt_view_draft *d, struct kt_section_draft *s, struct kt_buf *out)
 {
     (void)d;
     uint32_t first = 0, cases = 0;
+    uint64_t in_all = 0;
     if (s->len > 1) qsort(s->records, s->len, sizeof *s->records, record_order);
     while (first < s->len && s->records[first].kind == KT_CUSTOMER) first++;
-    while (first + cases < s->len && s->records[first + cases].kind == KT_CASE) cases++;
+    while (first + cases < s->len && s->records[first + cases].kind == KT_CASE)
+        in_all += is_whole(&s->records[first + cases++]);
     if (cases > KT_VIEW_CASES_MAX) cut_cases(s, first + KT_VIEW_CASES_MAX, first + cases);
-    return kt_view_section_encode(s->records, s->len, cases, out);
+    return kt_view_section_encode(s->records, s->len, in_all, out);
 }

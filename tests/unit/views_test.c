@@ -169,6 +169,51 @@ static void a_long_list_shows_its_newest_and_the_rest_by_pages(void **state)
     }
 }
 
+static void rows_of_another_system_stand_in_its_compartment(void **state)
+{
+    /* The clinic adds a note to a case of the service: who reads health sees it, who does not sees the case without it.
+     */
+    struct bench *b = *state;
+    assert_int_equal(bench_put(bench_office(b, 1), ADA), KT_OK);
+    assert_int_equal(bench_put(bench_office(b, 1), NOISE), KT_OK);
+    assert_int_equal(bench_put(bench_office(b, 1),
+                               "{'entity':'note','source_system':'clinic','source_id':'N','case':'311:SR-1',"
+                               "'text':'cannot sleep'}"),
+                     KT_OK);
+    bench_sync(b);
+    for (uint32_t i = 1; i <= 3; i++) {
+        json_t *j = bench_look(bench_office(b, i), KT_BY_ID, "tax:123-45");
+        assert_int_equal(json_array_size(bench_at(j, "cases")), 1);
+        assert_string_equal(bench_text(j, "cases/0/notes/0/text"), i < 3 ? "cannot sleep" : "");
+        json_decref(j);
+    }
+}
+
+static void many_cases_show_their_newest(void **state)
+{
+    /* 210 cases of one customer: the view holds the 200 newest by the day they were requested. */
+    struct bench_office *o = bench_office(*state, 1);
+    assert_int_equal(bench_put(o, ADA), KT_OK);
+    for (int i = 0; i < 210; i++) {
+        char line[300];
+        snprintf(line, sizeof line,
+                 "{'entity':'case','source_system':'311','source_id':'K-%d','customer':[{'ref':'revenue:C-1','role':'"
+                 "requester'}],"
+                 "'requested_datetime':'2026-03-01T%02d:%02d:00Z'}",
+                 i, (i * 37 % 210) / 60, (i * 37 % 210) % 60);
+        assert_int_equal(bench_put(o, line), KT_OK);
+    }
+    json_t *j = bench_look(o, KT_BY_SOURCE, "revenue:C-1");
+    const json_t *cases = bench_at(j, "cases");
+    assert_int_equal(json_array_size(cases), KT_VIEW_CASES_MAX);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        char want[48];
+        snprintf(want, sizeof want, "2026-03-01T%02zu:%02zu:00Z", (209 - i) / 60, (209 - i) % 60);
+        assert_string_equal(bench_text(json_array_get(cases, i), "requested_datetime"), want);
+    }
+    json_decref(j);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -178,6 +223,8 @@ int main(void)
         OVER_BOTH(what_is_gone_is_found_no_more),
         OVER_BOTH(a_case_moves_from_one_customer_to_another),
         OVER_BOTH(a_long_list_shows_its_newest_and_the_rest_by_pages),
+        OVER_BOTH(rows_of_another_system_stand_in_its_compartment),
+        OVER(memory, many_cases_show_their_newest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
