@@ -59,7 +59,7 @@ void kt_dial_conn_lost(struct kt_links *l, const struct kt_conn *c, uint64_t now
     for (size_t i = 0; i < l->dials_count; i++) {
         struct kt_dial *gone = l->dials[i];
         if (gone->member != c->member) continue;
-        bool stood = now_ms - c->up_ms >= STOOD_MS; /* else it may end again at once: with growing pauses then */
+        bool stood = now_ms >= c->up_ms + STOOD_MS; /* else it may end again at once: with growing pauses then */
         if (stood) gone->pause_ms = 0;
         failed(gone, c->code, c->why, false, now_ms);
     }

@@ -14,6 +14,8 @@ struct kt_round {
 struct kt_round *kt_round_new(void) { return calloc(1, sizeof(struct kt_round)); }
 
 static uint64_t sooner(uint64_t a, uint64_t b) { return a < b ? a : b; }
+/* Others note times while a round is under way, later than the round's own: those are now. */
+static uint64_t since(uint64_t then_ms, uint64_t now_ms) { return now_ms > then_ms ? now_ms - then_ms : 0; }
 
 /* Under links->mtx: the ended leave the lists, the rest is held for the round. */
 static void gather(struct kt_links *l, struct kt_round *r, uint64_t now_ms)
@@ -55,18 +57,29 @@ static uint64_t look_at_stranger(struct kt_conn *c, uint64_t now_ms)
     return UINT64_MAX;
 }
 
+/* Our inbox is full: nothing is read, so silence means nothing here, and the other side's pings go unanswered.  It
+ * hears from us unasked. */
+static uint64_t stay_heard(struct kt_conn *c, uint64_t now_ms, uint64_t up_ms)
+{
+    const struct kt_links_config *k = &c->links->c;
+    if (since(atomic_load(&c->pinged_ms), now_ms) >= k->silent_ms / 3) {
+        atomic_store(&c->pinged_ms, now_ms);
+        kt_conn_ping(c, true);
+    }
+    return sooner(atomic_load(&c->pinged_ms) + k->silent_ms / 3, up_ms + k->session_ms_max);
+}
+
 static uint64_t look_at_link(struct kt_conn *c, uint64_t now_ms, uint64_t up_ms, bool paused)
 {
     const struct kt_links_config *k = &c->links->c;
     uint64_t heard = atomic_load(&c->last_in_ms), enquire_by = atomic_load(&c->enquire_by_ms);
-    if (heard > now_ms) now_ms = heard; /* it came after this round's clock was read */
-    if (now_ms - up_ms >= k->session_ms_max ||
+    if (since(up_ms, now_ms) >= k->session_ms_max ||
         atomic_load(&c->bytes_in) + atomic_load(&c->bytes_out) >= k->session_bytes_max) {
         kt_conn_bye(c, KT_EEND, "the session is used up: dialled again");
         return UINT64_MAX;
     }
-    if (paused) return up_ms + k->session_ms_max; /* nothing can arrive */
-    if (now_ms - heard >= k->silent_ms || (enquire_by && now_ms >= enquire_by)) {
+    if (paused) return stay_heard(c, now_ms, up_ms);
+    if (since(heard, now_ms) >= k->silent_ms || (enquire_by && now_ms >= enquire_by)) {
         kt_conn_close(c, KT_EDEADLINE, "the line is dead: nothing arrived");
         return UINT64_MAX;
     }

@@ -66,7 +66,8 @@ struct kt_links;
  * (in use); KT_ENOMEM.  On failure nothing is left running.  `why` gets one line for the operator. */
 int kt_links_open(const struct kt_links_config *c, struct kt_links **out, char why[KT_WHY_CHARS_MAX]) KT_MUST;
 /* Says goodbye on every link, gives each its on_down, waits until every callback has returned and frees everything.
- * nng closes the last descriptors on a thread of its own within moments.  NULL is nothing. */
+ * nng closes the last descriptors on a thread of its own within moments.  No other call may be under way or follow.
+ * NULL is nothing. */
 void kt_links_close(struct kt_links *l);
 
 /* The port of the engine: sends to and closes links of `l`, lives as long. */

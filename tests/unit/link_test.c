@@ -87,6 +87,33 @@ static void backpressure(void **state)
 
 /* ---- ends and beginnings ---- */
 
+/* A node whose inbox is full for longer than silence is allowed is busy, not dead: its links stay. */
+static void busy_is_not_dead(void **state)
+{
+    (void)state;
+    struct node a, b;
+    struct link_seen la, lb;
+    node_init(&a, 1);
+    node_init(&b, 2);
+    a.silent_ms = b.silent_ms = 900;
+    a.full = true;
+    node_open(&a, "tcp://127.0.0.1:0", NULL);
+    node_open(&b, NULL, url_of(&a));
+    links_up(&a, &b);
+    assert_int_equal(up_count(&a, 2, &la), 1);
+    assert_int_equal(up_count(&b, 1, &lb), 1);
+    assert_int_equal(send_number(&b, lb.link, 0, 1000), KT_OK);
+    poll(NULL, 0, 2700);
+    assert_int_equal(seen(&a) + seen(&b), 2);
+    pthread_mutex_lock(&a.mtx);
+    a.full = false;
+    pthread_mutex_unlock(&a.mtx);
+    kt_links_resume(a.links, la.link);
+    UNTIL(frames_of(&a) == 1);
+    node_close(&a);
+    node_close(&b);
+}
+
 /* A link closed by either side, or whose node went away, is there again soon. */
 static void again(void **state)
 {
@@ -232,9 +259,9 @@ int main(void)
     if (sodium_init() < 0) return 1;
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_rule),          cmocka_unit_test(both_ways_tcp), cmocka_unit_test(both_ways_ws),
-        cmocka_unit_test(backpressure),      cmocka_unit_test(again),         cmocka_unit_test(used_up),
-        cmocka_unit_test(one_link_per_pair), cmocka_unit_test(clean),
+        cmocka_unit_test(the_rule),     cmocka_unit_test(both_ways_tcp),     cmocka_unit_test(both_ways_ws),
+        cmocka_unit_test(backpressure), cmocka_unit_test(busy_is_not_dead),  cmocka_unit_test(again),
+        cmocka_unit_test(used_up),      cmocka_unit_test(one_link_per_pair), cmocka_unit_test(clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
