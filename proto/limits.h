@@ -70,7 +70,8 @@
 #define KT_BACKTRACE_WORDS_MAX        8u           /* in front of a request (SP), the request id included */
 #define KT_MATCHES_MAX                50u
 #define KT_VIEW_INTERACTIONS_MAX      50u          /* newest rows of a list in a view; the rest is paged */
-#define KT_VIEW_CASES_MAX             200u
+#define KT_VIEW_CASES_MAX             200u         /* newest cases of a view, and as many licences */
+#define KT_VIEW_SECTION_BYTES_MAX     (384u << 10) /* a section over it shows fewer of each */
 
 /* in time */
 #define KT_PULSE_MS                   5000u
@@ -95,6 +96,7 @@ _Static_assert(KT_RECORD_BYTES_MAX < KT_CHANGE_BYTES_MAX, "a record fits its cha
 _Static_assert(KT_VALUE_BYTES_MAX < KT_RECORD_BYTES_MAX, "a value fits its record");
 _Static_assert(KT_TEXT_BYTES_MAX < KT_VALUE_BYTES_MAX, "a column fits its value");
 _Static_assert(KT_PULSE_BYTES_MAX + 1024u < KT_FRAME_BYTES_MAX, "a pulse travels in one frame");
+_Static_assert(10 * KT_VIEW_SECTION_BYTES_MAX < KT_REPLY_BYTES_MAX, "ten full sections fit one answer");
 _Static_assert(KT_ROSTER_BYTES_MAX < KT_FRAME_BYTES_MAX, "a roster travels in one frame");
 
 #endif

@@ -1,6 +1,21 @@
-/* Further rows of lists too long for a view: a section holds for each list that was cut its rows from page * 50 on. */
+/* Further rows of lists too long for a view: page 1 goes on where the view ended, with 50 rows of each list that was
+ * cut, page 2 after those. */
 #include "engine/lookup_state.h"
 #include "engine/view_sections.h"
+
+/* How many rows of a list the view shows. */
+static uint32_t rows_shown(const struct kt_view_record *r, uint32_t field)
+{
+    uint32_t n = 0;
+    const struct kt_view_value *last = NULL;
+    for (uint32_t i = 0; i < r->values_len; i++) {
+        const struct kt_view_value *v = &r->values[i];
+        if (v->field != field) continue;
+        n += !last || !kt_bytes_equal(v->element, last->element);
+        last = v;
+    }
+    return n;
+}
 
 static int add_rows(struct kt_looking *k, kt_compartment c, const struct kt_view_record *from, uint32_t page,
                     struct kt_view_record *out)
@@ -16,8 +31,9 @@ static int add_rows(struct kt_looking *k, kt_compartment c, const struct kt_view
         const struct kt_slot **rows;
         uint32_t len, values = out->values_len;
         uint64_t in_all;
-        e = kt_view_rows(k->w, ward, &from->id, from->counts[i].field, (uint64_t)page * KT_VIEW_INTERACTIONS_MAX,
-                         KT_VIEW_INTERACTIONS_MAX, kt_workset_arena(k->w), &rows, &len, &in_all);
+        const uint64_t skip = rows_shown(from, from->counts[i].field) + (page - 1ull) * KT_VIEW_INTERACTIONS_MAX;
+        e = kt_view_rows(k->w, ward, &from->id, from->counts[i].field, skip, KT_VIEW_INTERACTIONS_MAX,
+                         kt_workset_arena(k->w), &rows, &len, &in_all);
         if (!e) kt_view_rows_sort(rows, len);
         for (uint32_t r = 0; r < len && !e; r++) values += rows[r]->live_len;
         struct kt_view_value *grown = e ? NULL : kt_arena_array(k->arena, values + 1u, sizeof *grown);

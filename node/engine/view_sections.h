@@ -38,7 +38,8 @@ struct kt_view_draft {
 /* Adds what one ward holds in one compartment: its own record, those of entities inside it, and the newest rows of each
  * of its lists.  kind: of the ward. */
 int kt_view_draft_ward(struct kt_view_draft *d, struct kt_ward *ward, uint32_t kind) KT_MUST;
-/* Cuts cases to KT_VIEW_CASES_MAX and appends the encoded section to out. */
+/* Cuts cases and licences to KT_VIEW_CASES_MAX each, and everything further while the section is over
+ * KT_VIEW_SECTION_BYTES_MAX (view_bounds.c); appends it encoded to out. */
 int kt_view_draft_encode(struct kt_view_draft *d, struct kt_section_draft *s, struct kt_buf *out) KT_MUST;
 
 /* The newest rows of a list but for the first `skip`, at most `max`, newest first, by a walk through all of it.

@@ -214,6 +214,46 @@ static void many_cases_show_their_newest(void **state)
     json_decref(j);
 }
 
+static void too_much_for_one_answer_is_cut_and_counted(void **state)
+{
+    /* 60 cases with ten long calls each make more than a section may hold: all cases stay, the newest calls of each
+     * stay, their number is right, and the pages still hold what was cut. */
+    struct bench_office *o = bench_office(*state, 1);
+    char *line = malloc(4096), body[2001];
+    memset(body, 'x', sizeof body);
+    body[2000] = 0;
+    for (int i = 0; i < 60; i++) {
+        snprintf(line, 4096,
+                 "{'entity':'case','source_system':'311','source_id':'K-%d','customer':[{'ref':'revenue:C-1','role':'"
+                 "requester'}]}",
+                 i);
+        assert_int_equal(bench_put(o, line), KT_OK);
+        for (int k = 0; k < 10; k++) {
+            snprintf(line, 4096,
+                     "{'entity':'interaction','source_system':'311','source_id':'I-%d-%d','case':'311:K-%d','channel':'"
+                     "phone','subject':'%d','body':'%s'}",
+                     i, k, i, k, body);
+            assert_int_equal(bench_put(o, line), KT_OK);
+        }
+    }
+    json_t *j = bench_look(o, KT_BY_CASE, "K-7");
+    assert_int_equal(json_array_size(bench_at(j, "cases")), 60);
+    assert_int_equal(o->reply.lookup.sections_len, 1);
+    assert_true(o->reply.lookup.sections[0].bytes.len <= KT_VIEW_SECTION_BYTES_MAX);
+    for (size_t i = 0; i < 60; i++) {
+        const json_t *c = json_array_get(bench_at(j, "cases"), i);
+        assert_true(json_array_size(bench_at(c, "interactions")) == 1);
+        assert_string_equal(bench_text(c, "interactions/0/subject"), "9");
+    }
+    json_decref(j);
+    j = bench_look_granted(o, KT_BY_CASE, "K-7", NULL, 1);
+    assert_int_equal(json_array_size(bench_at(j, "cases")), 60);
+    assert_int_equal(json_array_size(bench_at(j, "cases/0/interactions")), 9);
+    assert_string_equal(bench_text(j, "cases/0/interactions/0/subject"), "8");
+    json_decref(j);
+    free(line);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -225,6 +265,7 @@ int main(void)
         OVER_BOTH(a_long_list_shows_its_newest_and_the_rest_by_pages),
         OVER_BOTH(rows_of_another_system_stand_in_its_compartment),
         OVER(memory, many_cases_show_their_newest),
+        OVER(memory, too_much_for_one_answer_is_cut_and_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
