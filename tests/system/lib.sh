@@ -93,7 +93,7 @@ finish() {
     fi
     for report in $(sanitizer_reports); do
         echo "FAILED $test_name: a sanitizer spoke, in $report:" >&2
-        grep -nE -A 30 'Sanitizer|runtime error:' "$report" | head -n 80 >&2
+        grep -nE -A 30 'Sanitizer|runtime error:' "$report" | head -n 80 >&2 || true
         status=1
     done
     if [ -n "${KONTOR_KEEP-}" ]; then echo "kept: $work"; else rm -rf "$work"; fi
