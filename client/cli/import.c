@@ -90,7 +90,7 @@ static const struct argp argp = {
     "      \"status\":{\"$\":\"{State}\",\"map\":{\"O\":\"open\",\"C\":\"closed\"}}}}]}\n"
     "Rules in place of a text, {\"$\":TEXT}, may have: \"with\" between several texts [..], \"none\":[cells that mean "
     "nothing], \"map\":{cell:value, \"*\":others}, \"date\" with Y M D h m s for digits and \"zone\", \"split\" into "
-    "several elements.\n\n"
+    "several elements.  An object with \"?\":TEXT stands only where that text does.\n\n"
     "Example:\n  kontor import --preset sf311 --dry-run requests.csv\n\n"
     "Exit status: 0 done, 2 usage or a file the map does not fit, 3 node unreachable or gone, 4 all refused for "
     "rights, "
@@ -232,8 +232,9 @@ static enum kt_exit finish(struct importing *im, int err)
     enum kt_exit status = kt_tally_exit(&im->tally);
     bool json = im->a->cli.json;
     kt_progress_clear(&im->progress);
+    if (im->a->dry && !json) printf("dry run, nothing put: ");
     printf(json ? "{\"rows\":%llu,\"records\":%llu,\"bad_rows\":%llu,\"bad_cells\":%llu,\"refused\":%llu}\n"
-                : "%llu rows, %llu records put, %llu bad rows, %llu bad cells, %llu refused\n",
+                : "%llu rows, %llu records, %llu bad rows, %llu bad cells, %llu refused\n",
            (unsigned long long)im->rows, (unsigned long long)im->tally.accepted, (unsigned long long)im->bad_rows,
            (unsigned long long)im->bad_cells, (unsigned long long)im->tally.refused);
     fflush(stdout);

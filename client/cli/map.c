@@ -225,15 +225,32 @@ static json_t *value_of(struct walk *w, const json_t *spec, const struct slot *s
 
 static json_t *expand(struct walk *w, const json_t *spec, const struct slot *s, bool *named, int depth);
 
+/* "?": the object stands only where this text does. */
+static bool stands(struct walk *w, const json_t *condition)
+{
+    struct kt_buf b;
+    const char *used = NULL;
+    if (!condition) return true;
+    kt_buf_init(&b, KT_CSV_ROW_BYTES_MAX);
+    bool there = fill(w, condition, NULL, "", &b, &used);
+    kt_buf_free(&b);
+    return there || !w->cells.row; /* without a row everything is looked at */
+}
+
 static json_t *expand_object(struct walk *w, const json_t *spec, const struct slot *s, bool *named, int depth)
 {
     json_t *out = json_object(), *v;
     const char *key;
     bool any_named = false, any_there = false;
+    if (!stands(w, json_object_get(spec, "?"))) {
+        json_decref(out);
+        return NULL;
+    }
     json_object_foreach((json_t *)spec, key, v)
     {
         struct slot inner;
         bool cell = false;
+        if (strcmp(key, "?") == 0) continue;
         if (!column_slot(s, key, &inner)) {
             snprintf(w->wrong, sizeof w->wrong, "%.60s has no column %.60s", w->field, key);
             continue;

@@ -14,6 +14,8 @@
  *    "date":"MM/DD/YYYY", "zone":"+00:00",  how a date or time is written: Y M D h m s are digits
  *    "split":" | "}                         one cell, several elements
  *
+ * and an object with "?":TEXT stands only where that text does.
+ *
  * Values are checked by the type of their field: a cell that cannot be one is named, and its record does without it. */
 #ifndef KT_CLI_MAP_H
 #define KT_CLI_MAP_H

@@ -28,7 +28,8 @@ static const char sf311[] =
     "{\"code\":\"neighborhood\",\"value\":\"{neighborhood}\"},"
     "{\"code\":\"police_district\",\"value\":\"{police_district}\"},"
     "{\"code\":\"location\",\"value\":\"{location}\"}],"
-    "\"document_references\":[{\"source_id\":\"{unique_key}-media\",\"type\":\"media\",\"url\":\"{media_url}\"}]"
+    "\"document_references\":[{\"?\":\"{media_url}\",\"source_id\":\"{unique_key}-media\",\"type\":\"media\",\"url\":"
+    "\"{media_url}\"}]"
     "}}";
 
 /* Chicago business licences.  One row, one term of one licence, under its ID; all terms of a licence have its number,
@@ -60,18 +61,21 @@ static const char chicago_licences[] =
     "\"events\":["
     "{\"source_id\":\"{ID}-application\",\"type\":\"application_created\","
     "\"date\":{\"$\":\"{APPLICATION CREATED DATE}\",\"date\":\"MM/DD/YYYY\"},"
-    "\"text\":{\"$\":[\"{APPLICATION TYPE}\",\"application {LICENSE ID}\",\"activity {BUSINESS ACTIVITY ID}\","
+    "\"text\":{\"$\":[\"{APPLICATION TYPE}\",\"application {LICENSE ID}\",\"conditional approval {CONDITIONAL "
+    "APPROVAL}\",\"activity {BUSINESS ACTIVITY ID}\","
     "\"{BUSINESS ACTIVITY}\"],\"with\":\", \"}},"
-    "{\"source_id\":\"{ID}-complete\",\"type\":\"requirements_complete\","
+    "{\"?\":\"{APPLICATION REQUIREMENTS COMPLETE}\",\"source_id\":\"{ID}-complete\",\"type\":\"requirements_complete\","
     "\"date\":{\"$\":\"{APPLICATION REQUIREMENTS COMPLETE}\",\"date\":\"MM/DD/YYYY\"}},"
-    "{\"source_id\":\"{ID}-payment\",\"type\":\"payment\",\"date\":{\"$\":\"{PAYMENT DATE}\",\"date\":\"MM/DD/YYYY\"}},"
-    "{\"source_id\":\"{ID}-approved\",\"type\":\"approved\","
-    "\"date\":{\"$\":\"{LICENSE APPROVED FOR ISSUANCE}\",\"date\":\"MM/DD/YYYY\"},"
-    "\"text\":\"conditional {CONDITIONAL APPROVAL}\"},"
-    "{\"source_id\":\"{ID}-issued\",\"type\":\"issued\",\"date\":{\"$\":\"{DATE ISSUED}\",\"date\":\"MM/DD/YYYY\"},"
+    "{\"?\":\"{PAYMENT DATE}\",\"source_id\":\"{ID}-payment\",\"type\":\"payment\",\"date\":{\"$\":\"{PAYMENT "
+    "DATE}\",\"date\":\"MM/DD/YYYY\"}},"
+    "{\"?\":\"{LICENSE APPROVED FOR ISSUANCE}\",\"source_id\":\"{ID}-approved\",\"type\":\"approved\","
+    "\"date\":{\"$\":\"{LICENSE APPROVED FOR ISSUANCE}\",\"date\":\"MM/DD/YYYY\"}},"
+    "{\"?\":\"{DATE ISSUED}\",\"source_id\":\"{ID}-issued\",\"type\":\"issued\",\"date\":{\"$\":\"{DATE "
+    "ISSUED}\",\"date\":\"MM/DD/YYYY\"},"
     "\"validFrom\":{\"$\":\"{LICENSE TERM START DATE}\",\"date\":\"MM/DD/YYYY\"},"
     "\"validUntil\":{\"$\":\"{LICENSE TERM EXPIRATION DATE}\",\"date\":\"MM/DD/YYYY\"}},"
-    "{\"source_id\":\"{ID}-status\",\"type\":\"status_change\",\"status\":\"{LICENSE STATUS}\","
+    "{\"?\":\"{LICENSE STATUS CHANGE "
+    "DATE}\",\"source_id\":\"{ID}-status\",\"type\":\"status_change\",\"status\":\"{LICENSE STATUS}\","
     "\"date\":{\"$\":\"{LICENSE STATUS CHANGE DATE}\",\"date\":\"MM/DD/YYYY\"}}]}}]}";
 
 /* Invented people of the Freely Extensible Biomedical Record Linkage project.  What address_2 names (a house, an
