@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "support/wire.h"
+
 struct end {
     struct kt_session s;
     struct kt_buf out; /* what it wrote and nobody has read */
@@ -317,6 +319,38 @@ static void noise_on_the_line(void **state)
     }
 }
 
+/* What `from` wrote goes to the page, and to the other end, which takes `frames` of it. */
+static void shown(struct end *from, struct end *to, int frames, struct kt_buf *page)
+{
+    kt_buf_put(page, kt_buf_bytes(&from->out));
+    carry(from, to);
+    for (int i = 0; i < frames; i++) assert_int_equal(take(to), KT_OK);
+}
+
+/* The session of PROTOCOL.md, byte for byte: hello, three messages of Noise, welcome, one frame, a goodbye. */
+static void as_on_the_page(void **state)
+{
+    (void)state;
+    struct end d, a;
+    struct kt_buf page;
+    kt_buf_init(&page, 4096);
+    begin(&d, &a);
+    shown(&d, &a, 2, &page);
+    shown(&a, &d, 1, &page);
+    assert_int_equal(kt_session_accept(&d.s, &d.out), KT_OK);
+    shown(&d, &a, 1, &page);
+    assert_int_equal(kt_session_accept(&a.s, &a.out), KT_OK);
+    shown(&a, &d, 1, &page);
+    assert_int_equal(kt_session_seal(&d.s, kt_str("a frame"), &d.out), KT_OK);
+    shown(&d, &a, 1, &page);
+    assert_int_equal(kt_session_bye(&a.s, KT_EDUPLICATE, &a.out), KT_OK);
+    shown(&a, &d, 1, &page);
+    wire_vector("session", kt_buf_bytes(&page));
+    kt_buf_free(&page);
+    stop(&d);
+    stop(&a);
+}
+
 int main(void)
 {
     if (sodium_init() < 0) return 1;
@@ -324,7 +358,7 @@ int main(void)
         cmocka_unit_test(both_ways),           cmocka_unit_test(wrong_hello),
         cmocka_unit_test(hello_is_bound),      cmocka_unit_test(bounds),
         cmocka_unit_test(refused_certificate), cmocka_unit_test(tampered_frames),
-        cmocka_unit_test(noise_on_the_line),
+        cmocka_unit_test(noise_on_the_line),   cmocka_unit_test(as_on_the_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
