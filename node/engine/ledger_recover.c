@@ -104,6 +104,7 @@ static int replay_one(struct kt_ledger *l, struct kt_txn *journal, uint64_t posi
     struct kt_opened *o = kt_arena_alloc(arena, sizeof *o);
     if (!o) return KT_ELIMIT;
     if ((e = kt_open_batch(l->keyring, l->packer, entry.batch, NULL, 0, arena, o))) return e;
+    if (o->verdict == KT_ECLUSTER) return KT_ECLUSTER; /* a journal put beside the keys of others */
     if (o->verdict) return KT_EDAMAGED; /* it was good when it was taken */
     if ((e = kt_apply_batch(l->workset, vector, o, position, &l->count))) return e;
     const struct kt_seal *s = &o->batch.seal;

@@ -10,6 +10,7 @@
 
 #define STATUS_ARENA_BYTES_MAX (32u << 20)
 #define DISK_FREE_MIN_BYTES    (256ull << 20)
+#define REFUSED_MS_MIN         2000u /* a roster on its way may settle it */
 
 static json_t *time_text(uint64_t ms)
 {
@@ -106,11 +107,30 @@ static void own_problems(const struct kt_health_config *c, const struct kt_engin
                                      "free space on the disk of data_dir; it catches up by itself"});
 }
 
+/* Somebody answers at a URL of ours, and one side will not have the other: no peer's state tells that where it is no
+ * member we know. */
+static void dial_problems(const struct kt_health_config *c, const struct kt_engine_status *s, struct kt_arena *a,
+                          struct kt_problems *out)
+{
+    struct kt_dial_info dials[KT_PEERS_MAX];
+    const size_t n = c->links ? kt_links_dials(c->links, dials, KT_PEERS_MAX) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct kt_dial_info *d = &dials[i];
+        if (d->state != KT_DIAL_REFUSED || d->state_ms < REFUSED_MS_MIN) continue;
+        const struct kt_roster_member *m = kt_roster_member(kt_keyring_roster(c->keyring), d->member);
+        add(out, (struct kt_problem){say(a, "no link to %s: %s", d->url, d->last_error_text), m ? m->office : "",
+                                     s->now_ms - d->state_ms,
+                                     "check that a node of this organisation answers there, that both are admitted, "
+                                     "and that their versions go together"});
+    }
+}
+
 void kt_health_problems(const struct kt_health_config *c, const struct kt_engine_status *s, struct kt_arena *a,
                         struct kt_problems *out)
 {
     out->len = 0;
     peer_problems(c, s, a, out);
+    dial_problems(c, s, a, out);
     own_problems(c, s, a, out);
 }
 
