@@ -1,0 +1,108 @@
+/* What goes wrong, and when.  Each seed knows some kinds of fault and not others, each at a rate of its own: a storm of
+ * one kind finds what a little of everything never does. */
+#include "sim/sim.h"
+
+static uint32_t rate(struct sim *s, uint32_t known_once_in, uint32_t from_s, uint32_t to_s)
+{
+    const uint32_t quanta = 1000 / SIM_QUANTUM_MS;
+    if (!dice_in(&s->dice, known_once_in)) return 0;
+    return (from_s + dice_below(&s->dice, to_s - from_s)) * quanta;
+}
+
+void chaos_open(struct sim *s)
+{
+    s->chaos = (struct sim_chaos){
+        .kill = rate(s, 2, 5, 60),
+        .power = rate(s, 3, 5, 90),
+        .stop = rate(s, 4, 10, 60),
+        .pause = rate(s, 3, 3, 30),
+        .fail = rate(s, 2, 1, 20),
+        .full = rate(s, 6, 10, 60),
+        .save = rate(s, 4, 10, 60),
+        .restore = rate(s, 2, 20, 90),
+        .checkpoint = rate(s, 2, 5, 40),
+        .clock = rate(s, 3, 5, 40),
+        .link_dies = rate(s, 2, 1, 15),
+        .cut = rate(s, 3, 3, 30),
+        .partition = rate(s, 3, 5, 40),
+        .slow = rate(s, 4, 5, 40),
+    };
+}
+
+static struct sim_office *any_up(struct sim *s)
+{
+    struct sim_office *o = &s->offices[dice_below(&s->dice, s->offices_len)];
+    return o->up ? o : NULL;
+}
+
+static uint32_t long_or_short(struct sim *s, uint32_t short_ms, uint32_t long_ms)
+{
+    return 10 + dice_below(&s->dice, dice_in(&s->dice, 4) ? long_ms : short_ms);
+}
+
+static void make_checkpoint(void *arg, struct kt_engine *e)
+{
+    struct sim_office *o = arg;
+    const int err = kt_ledger_checkpoint(kt_engine_ledger(e));
+    if (err) sim_say(o->sim, "office-%u makes no checkpoint: %s", o->number + 1, kt_error_text(err));
+}
+
+static void chaos_of_offices(struct sim *s)
+{
+    struct sim_office *o;
+    if (sim_once_in(s, s->chaos.kill) && (o = any_up(s))) office_end(o, SIM_KILL, long_or_short(s, 500, 20000));
+    if (sim_once_in(s, s->chaos.power) && (o = any_up(s))) office_end(o, SIM_POWER, long_or_short(s, 2000, 30000));
+    if (sim_once_in(s, s->chaos.stop) && (o = any_up(s))) office_end(o, SIM_STOP, long_or_short(s, 500, 20000));
+    if (sim_once_in(s, s->chaos.pause) && (o = any_up(s))) {
+        o->paused_until_ms = s->now_ms + long_or_short(s, 1000, 20000);
+        sim_say(s, "office-%u is paused", o->number + 1);
+    }
+    if (sim_once_in(s, s->chaos.fail) && (o = any_up(s))) {
+        o->fail_nth = 1 + dice_below(&s->dice, dice_in(&s->dice, 2) ? 20 : 300);
+        o->fail_with = dice_in(&s->dice, 3) ? KT_EFULL : KT_EIO;
+    }
+    if (sim_once_in(s, s->chaos.save) && (o = any_up(s))) office_save(o);
+    if (sim_once_in(s, s->chaos.restore) && (o = any_up(s))) office_restore(o);
+    if (sim_once_in(s, s->chaos.checkpoint) && (o = any_up(s))) {
+        const struct kt_input in = {.kind = KT_IN_CALL, .call = make_checkpoint, .arg = o};
+        office_input(o, &in);
+    }
+    if (sim_once_in(s, s->chaos.clock) && (o = any_up(s))) {
+        static const int64_t jumps_ms[] = {1000, 30000, 70000, 86400000, 315360000000};
+        const int64_t jump = jumps_ms[dice_below(&s->dice, 5)] * (dice_in(&s->dice, 2) ? 1 : -1);
+        o->world.skew_ms = dice_in(&s->dice, 3) || jump < -(int64_t)86400000 ? 0 : jump;
+        sim_say(s, "office-%u's clock is off by %lld ms", o->number + 1, (long long)o->world.skew_ms);
+    }
+}
+
+static void partition(struct sim *s)
+{
+    const uint32_t side = 1 + dice_below(&s->dice, (1u << s->offices_len) - 2), ms = long_or_short(s, 10000, 60000);
+    for (unsigned i = 0; i < s->lines_len; i++) {
+        struct sim_line *l = &s->lines[i];
+        if ((side >> l->office[0] & 1) == (side >> l->office[1] & 1)) continue;
+        l->cut_until_ms[0] = l->cut_until_ms[1] = s->now_ms + ms;
+        if (dice_in(&s->dice, 2)) network_break(s, l, 15000);
+    }
+    sim_say(s, "a partition (%x) for %u ms", side, ms);
+}
+
+static void chaos_of_lines(struct sim *s)
+{
+    struct sim_line *l = &s->lines[dice_below(&s->dice, s->lines_len)];
+    if (sim_once_in(s, s->chaos.link_dies)) network_break(s, l, long_or_short(s, 100, 15000));
+    if (sim_once_in(s, s->chaos.cut)) {
+        const int way = (int)dice_below(&s->dice, 2);
+        l->cut_until_ms[way] = s->now_ms + long_or_short(s, 3000, 40000);
+        sim_say(s, "nothing passes from office-%u to office-%u", l->office[way] + 1, l->office[!way] + 1);
+    }
+    if (sim_once_in(s, s->chaos.partition)) partition(s);
+    if (sim_once_in(s, s->chaos.slow)) l->bytes_per_ms = 1 + dice_below(&s->dice, 50);
+    if (sim_once_in(s, s->chaos.slow)) l->bytes_per_ms = 1000;
+}
+
+void chaos_run(struct sim *s)
+{
+    chaos_of_offices(s);
+    if (s->lines_len) chaos_of_lines(s);
+}

@@ -1,0 +1,181 @@
+/* The organisation that is simulated: one authority, one roster, everyone reads and writes everything but the clinic's
+ * compartment, which the last office only relays. */
+#include "sim/sim.h"
+
+#include "proto/roster.h"
+
+#include <sodium.h>
+
+#define NOT_AFTER_MS (4000000000000ull)
+
+static const char *const offices_named[SIM_OFFICES_MAX] = {"office-1", "office-2", "office-3", "office-4",
+                                                           "office-5", "office-6", "office-7", "office-8"};
+static const kt_member everyone[SIM_OFFICES_MAX] = {1, 2, 3, 4, 5, 6, 7, 8};
+static const struct kt_roster_system systems[] = {
+    {"311",     4},
+    {"clinic",  5},
+    {"motor",   3},
+    {"revenue", 2},
+};
+
+static uint32_t readers(unsigned offices, kt_compartment c) { return c == 5 && offices > 2 ? offices - 1 : offices; }
+
+bool organisation_reads(unsigned offices, kt_member m, kt_compartment c) { return m <= readers(offices, c); }
+
+kt_compartment organisation_compartment(const char *system)
+{
+    for (size_t i = 0; i < sizeof systems / sizeof *systems; i++)
+        if (strcmp(systems[i].name, system) == 0) return systems[i].compartment;
+    return 0;
+}
+
+static void fill(void *out, size_t len, uint8_t from)
+{
+    for (size_t i = 0; i < len; i++) ((uint8_t *)out)[i] = (uint8_t)(from + i);
+}
+
+const uint8_t *organisation_id_key(void)
+{
+    static const uint8_t key[KT_KEY_BYTES] = {0x50, 0x51, 0x52, 0x53};
+    return key;
+}
+
+static struct kt_identity *identity_of(kt_member m)
+{
+    uint8_t seed[96];
+    fill(seed, sizeof seed, (uint8_t)(m * 31));
+    struct kt_identity *id = kt_identity_create(seed);
+    sim_must(id != NULL, "out of memory");
+    return id;
+}
+
+static void root_key_of(kt_member m, uint8_t out[KT_KEY_BYTES]) { fill(out, KT_KEY_BYTES, (uint8_t)(m * 7)); }
+
+static struct kt_compartment_keys *keys_of(kt_compartment c)
+{
+    struct kt_compartment_keys *k = kt_compartment_keys_alloc();
+    sim_must(k != NULL, "out of memory");
+    k->compartment = c;
+    fill(k->tag_key, KT_KEY_BYTES, (uint8_t)(0x10 + c));
+    fill(k->digest_key, KT_KEY_BYTES, (uint8_t)(0x30 + c));
+    memcpy(k->id_key, organisation_id_key(), KT_KEY_BYTES);
+    k->keks_len = 1;
+    k->keks[0].epoch = 1;
+    fill(k->keks[0].key, KT_KEY_BYTES, (uint8_t)(0x70 + c));
+    return k;
+}
+
+#define BUNDLES_MAX (SIM_COMPARTMENTS * SIM_OFFICES_MAX)
+
+static uint32_t make_bundles(unsigned offices, struct kt_buf *out, struct kt_roster_bundle *named)
+{
+    uint32_t n = 0;
+    for (kt_compartment c = 1; c <= SIM_COMPARTMENTS; c++)
+        for (kt_member m = 1; m <= readers(offices, c); m++) {
+            struct kt_compartment_keys *k = keys_of(c);
+            struct kt_identity *id = identity_of(m);
+            kt_buf_init(&out[n], 1u << 20);
+            sim_must(kt_bundle_seal(k, id->pub.receive, &out[n]) == KT_OK, "a bundle cannot be sealed");
+            named[n] = (struct kt_roster_bundle){c, m, kt_bundle_hash(kt_buf_bytes(&out[n]))};
+            n++;
+            kt_identity_free(id);
+            kt_compartment_keys_free(k);
+        }
+    return n;
+}
+
+static void sign_roster(const struct kt_roster *roster, const uint8_t *secret, struct kt_buf *out)
+{
+    struct kt_buf body;
+    struct kt_roster_signature s = {.signer = 1};
+    kt_buf_init(&body, KT_ROSTER_BYTES_MAX);
+    sim_must(kt_roster_encode_body(roster, &body) == KT_OK, "a roster cannot be encoded");
+    sim_must(kt_sign(KT_LABEL_ROSTER, secret, kt_buf_bytes(&body), s.signature) == KT_OK, "a roster cannot be signed");
+    sim_must(kt_roster_encode_signed(kt_buf_bytes(&body), &s, 1, out) == KT_OK, "a roster cannot be encoded");
+    kt_buf_free(&body);
+}
+
+static void make_admission(unsigned offices, kt_member m, struct kt_buf *out)
+{
+    uint8_t seed[32] = {9}, secret[1][64];
+    struct kt_signer signer = {.id = 1};
+    struct kt_buf bundles[BUNDLES_MAX], signed_roster, certificate;
+    struct kt_bytes bundle_bytes[BUNDLES_MAX];
+    struct kt_roster_bundle named[BUNDLES_MAX];
+    struct kt_roster_member members[SIM_OFFICES_MAX];
+    const struct kt_roster_compartment compartments[SIM_COMPARTMENTS] = {
+        {1, "core",    1, everyone, offices,             everyone, offices            },
+        {2, "revenue", 1, everyone, offices,             everyone, offices            },
+        {3, "motor",   1, everyone, offices,             everyone, offices            },
+        {4, "service", 1, everyone, offices,             everyone, offices            },
+        {5, "health",  1, everyone, readers(offices, 5), everyone, readers(offices, 5)},
+    };
+    crypto_sign_seed_keypair(signer.sign, secret[0], seed);
+    const uint32_t n = make_bundles(offices, bundles, named);
+    for (kt_member i = 1; i <= offices; i++) {
+        struct kt_identity *id = identity_of(i);
+        members[i - 1] =
+            (struct kt_roster_member){.number = i, .office = offices_named[i - 1], .agency = "", .pub = id->pub};
+        kt_identity_free(id);
+    }
+    const struct kt_roster roster = {.cluster = {{0xc1}},
+                                     .organisation = "simulated",
+                                     .version = 1,
+                                     .issued_ms = 1767225600000,
+                                     .cut_horizon_s = 14 * 86400,
+                                     .threshold = 1,
+                                     .signers = &signer,
+                                     .signers_len = 1,
+                                     .members = members,
+                                     .members_len = offices,
+                                     .compartments = compartments,
+                                     .compartments_len = SIM_COMPARTMENTS,
+                                     .systems = systems,
+                                     .systems_len = sizeof systems / sizeof *systems,
+                                     .bundles = named,
+                                     .bundles_len = n};
+    kt_buf_init(&signed_roster, KT_ROSTER_BYTES_MAX);
+    kt_buf_init(&certificate, 4096);
+    sign_roster(&roster, secret[0], &signed_roster);
+    const struct kt_certificate c = {.cluster = roster.cluster,
+                                     .member = m,
+                                     .pub = members[m - 1].pub,
+                                     .roster_version = 1,
+                                     .not_after_ms = NOT_AFTER_MS};
+    sim_must(kt_certificate_encode(&c, &signer, (const uint8_t(*)[64])secret, 1, &certificate) == KT_OK,
+             "a certificate cannot be made");
+    for (uint32_t i = 0; i < n; i++) bundle_bytes[i] = kt_buf_bytes(&bundles[i]);
+    struct kt_bytes roster_bytes = kt_buf_bytes(&signed_roster);
+    const struct kt_admission a = {kt_buf_bytes(&certificate), &roster_bytes, 1, bundle_bytes, n};
+    kt_buf_init(out, 16u << 20);
+    sim_must(kt_admission_encode(&a, out) == KT_OK, "an admission cannot be made");
+    for (uint32_t i = 0; i < n; i++) kt_buf_free(&bundles[i]);
+    kt_buf_free(&signed_roster);
+    kt_buf_free(&certificate);
+}
+
+void organisation_keyring(struct kt_store *store, struct kt_world *world, kt_member m, struct kt_keyring **out)
+{
+    uint8_t root_key[KT_KEY_BYTES];
+    root_key_of(m, root_key);
+    sim_must(kt_keyring_open(store, world, root_key, out) == KT_OK, "a keyring does not open");
+}
+
+void organisation_admit(struct kt_store *store, struct kt_world *world, unsigned offices, kt_member m,
+                        struct kt_keyring **out)
+{
+    uint8_t root_key[KT_KEY_BYTES], nonce[24];
+    struct kt_identity *id = identity_of(m);
+    struct kt_buf sealed, admission;
+    root_key_of(m, root_key);
+    fill(nonce, sizeof nonce, 3);
+    kt_buf_init(&sealed, 4096);
+    sim_must(kt_identity_seal(id, root_key, nonce, &sealed) == KT_OK, "an identity cannot be sealed");
+    sim_must(kt_keyring_install_identity(store, kt_buf_bytes(&sealed), root_key) == KT_OK, "an identity is refused");
+    organisation_keyring(store, world, m, out);
+    make_admission(offices, m, &admission);
+    sim_must(kt_keyring_admit(*out, kt_buf_bytes(&admission)) == KT_OK, "an admission is refused");
+    kt_buf_free(&sealed);
+    kt_buf_free(&admission);
+    kt_identity_free(id);
+}

@@ -1,0 +1,171 @@
+/* One seed: founding, chaos, calm, verdict. */
+#include "sim/sim.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+void sim_must(bool holds, const char *what)
+{
+    if (holds) return;
+    fprintf(stderr, "kontor-sim: %s\n", what);
+    abort();
+}
+
+bool sim_once_in(struct sim *s, uint32_t n) { return n != 0 && dice_in(&s->dice, n); }
+
+/* ------------------------------------------------------------------------------------------------------- the story */
+
+static void hear(struct sim *s, const char *line)
+{
+    for (const char *p = line; *p; p++) s->story_hash = (s->story_hash ^ (uint8_t)*p) * 0x100000001b3ull;
+    s->story_hash = (s->story_hash ^ s->now_ms) * 0x100000001b3ull;
+    if (s->options.trace)
+        printf("%8llu.%03llu  %s\n", (unsigned long long)s->now_ms / 1000, (unsigned long long)s->now_ms % 1000, line);
+}
+
+void sim_say(struct sim *s, const char *format, ...)
+{
+    char line[SIM_STORY_LINE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    hear(s, line);
+}
+
+void sim_fail(struct sim *s, enum sim_exit how, const char *format, ...)
+{
+    char line[SIM_STORY_LINE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    hear(s, line);
+    if (s->verdict != SIM_OK) return;
+    s->verdict = how;
+    memcpy(s->why, line, sizeof s->why);
+}
+
+/* ------------------------------------------------------------------------------------ randomness, libsodium's included
+ */
+
+static struct sim *thrower; /* libsodium asks without saying for whom */
+
+static void sodium_bytes(void *const out, const size_t len)
+{
+    struct dice *d = thrower->running ? &thrower->running->world.dice : &thrower->founding;
+    for (size_t i = 0; i < len; i++) ((uint8_t *)out)[i] = (uint8_t)(dice_throw(d) >> 56);
+}
+
+static uint32_t sodium_number(void)
+{
+    uint32_t n;
+    sodium_bytes(&n, sizeof n);
+    return n;
+}
+
+static const char *sodium_name(void) { return "simulated"; }
+
+static void throw_for(struct sim *s)
+{
+    static randombytes_implementation seeded = {
+        .implementation_name = sodium_name, .random = sodium_number, .buf = sodium_bytes};
+    thrower = s;
+    sim_must(randombytes_set_implementation(&seeded) == 0 && sodium_init() >= 0, "libsodium does not start");
+}
+
+/* ------------------------------------------------------------------------------------------------------------- a run
+ */
+
+static void open_all(struct sim *s)
+{
+    s->dice.state = s->options.seed;
+    s->story_hash = 0xcbf29ce484222325ull;
+    throw_for(s);
+    s->offices_len = 2 + dice_below(&s->dice, 4);
+    if (s->options.offices) s->offices_len = s->options.offices;
+    for (unsigned i = 0; i < s->offices_len; i++) office_found(s, i);
+    network_open(s);
+    chaos_open(s);
+    judge_open(s);
+    workload_open(s);
+}
+
+static void close_all(struct sim *s)
+{
+    workload_close(s);
+    network_close(s);
+    for (unsigned i = 0; i < s->offices_len; i++) office_free(&s->offices[i]);
+    judge_close(s);
+    thrower = NULL;
+}
+
+static void run_offices(struct sim *s)
+{
+    for (unsigned i = 0; i < s->offices_len && !s->verdict; i++) {
+        struct sim_office *o = &s->offices[i];
+        if (!o->store && s->now_ms >= o->start_at_ms) office_start(o);
+        if (!o->up || s->now_ms < o->paused_until_ms) continue;
+        if (o->inbox_len || s->now_ms - o->stepped_ms >= kt_engine_idle_ms(o->engine)) office_step(o);
+    }
+}
+
+static void check_some(struct sim *s)
+{
+    struct sim_office *o = &s->offices[dice_below(&s->dice, s->offices_len)];
+    struct kt_arena a;
+    struct kt_engine_status st;
+    if (!dice_in(&s->dice, 8)) return;
+    kt_arena_init(&a, 64u << 20);
+    if (office_status(o, &a, &st) && st.ledger.held == 0) {
+        judge_entity(s, o, dice_below(&s->dice, s->entities_len));
+        judge_freshness(s, o);
+    }
+    kt_arena_free(&a);
+}
+
+static void pass_time(struct sim *s)
+{
+    s->now_ms += SIM_QUANTUM_MS;
+    if (!s->calm) chaos_run(s);
+    network_run(s);
+    if (!s->calm) workload_run(s);
+    run_offices(s);
+    if (!s->calm && !s->verdict) check_some(s);
+}
+
+static void calm_down(struct sim *s)
+{
+    sim_say(s, "all faults end");
+    s->calm = true;
+    network_heal(s);
+    for (unsigned i = 0; i < s->offices_len; i++) {
+        struct sim_office *o = &s->offices[i];
+        o->world.skew_ms = 0;
+        o->paused_until_ms = 0;
+        o->fail_nth = 0;
+        o->start_at_ms = s->now_ms;
+        for (unsigned env = 0; env < KT_ENV_COUNT; env++) kt_memory_limit(o->disk, env, 0);
+    }
+}
+
+enum sim_exit sim_run(const struct sim_options *options, struct sim *s)
+{
+    *s = (struct sim){.options = *options};
+    open_all(s);
+    while (s->requests_left && !s->verdict) pass_time(s);
+    if (!s->verdict) calm_down(s);
+    const uint64_t calm_at = s->now_ms;
+    bool same = false;
+    while (!s->verdict && !same && s->now_ms - calm_at < SIM_CALM_MS_MAX) {
+        for (int i = 0; i < 20 && !s->verdict; i++) pass_time(s);
+        same = !s->verdict && judge_converged(s);
+    }
+    if (!s->verdict && !same)
+        sim_fail(s, SIM_STALL, "%u s after the last fault the offices have not come together", SIM_CALM_MS_MAX / 1000);
+    if (!s->verdict) judge_end(s);
+    s->calm_took_ms = s->now_ms - calm_at;
+    close_all(s);
+    return s->verdict;
+}

@@ -1,0 +1,255 @@
+/* The simulator: any number of offices in one process, each the production engine over a disk in memory, with time,
+ * lines and dice of its own.  One seed decides everything; the same seed tells the same story, byte for byte.
+ *
+ *   organisation.c  the authority and what each office gets from it
+ *   office.c        an office's life: start, steps, stops, crashes, restores
+ *   network.c       lines between offices, and what goes wrong with them
+ *   chaos.c         when what goes wrong
+ *   workload.c      what clients ask of offices
+ *   judge.c         what must hold, decided from acknowledged writes alone
+ *   run.c           one seed from its founding to its verdict
+ *   main.c          arguments, many seeds, exit codes
+ *
+ * One thread.  What the simulator itself relies on ends the process when it does not hold. */
+#ifndef KT_SIM_SIM_H
+#define KT_SIM_SIM_H
+
+#include "engine/engine.h"
+#include "engine/lookup.h"
+#include "support/dice.h"
+#include "support/memory_store.h"
+
+#include <stdio.h>
+
+#define SIM_OFFICES_MAX  8u
+#define SIM_QUANTUM_MS   10u
+#define SIM_EPOCH_MS     1772323200000ull /* 2026-03-01 */
+#define SIM_CALM_MS_MAX  120000u          /* then every office that is linked must show the same */
+#define SIM_STORY_LINE   512u
+#define SIM_COMPARTMENTS 5u
+#define SIM_CORE         1u
+
+enum sim_exit {
+    SIM_OK = 0,
+    SIM_USAGE = 2,
+    SIM_CRASH = 10,    /* a process ended itself, or an engine gave up for no reason that was put there */
+    SIM_DIVERGED = 11, /* equal vectors and unequal state */
+    SIM_LOST = 12,     /* an acknowledged write gone, or a lookup that shows what it must not */
+    SIM_STALL = 13,    /* faults ended, and the offices did not come together in time */
+};
+
+struct sim;
+
+struct sim_options {
+    uint64_t seed;
+    unsigned offices; /* 0: by the seed */
+    unsigned steps;   /* client requests; 0: by the seed */
+    bool trace;
+};
+
+/* ------------------------------------------------------------------------------------------------------- offices */
+
+struct sim_world {
+    struct kt_world world; /* first */
+    struct sim *sim;
+    int64_t skew_ms;
+    uint64_t mono_base_ms; /* another with each boot */
+    struct dice dice;
+};
+
+struct sim_office {
+    struct sim *sim;
+    unsigned number; /* from 0; member and office name are one more */
+    struct sim_world world;
+    struct kt_transport transport;
+    struct kt_memory_disk *disk, *saved; /* saved: a copy made earlier, or NULL */
+    struct kt_store *store;
+    struct kt_keyring *keyring;
+    struct kt_board *board;
+    struct kt_engine *engine;
+    struct kt_lookup *lookup;
+    struct kt_packer *packer;
+    bool up;
+    uint64_t start_at_ms; /* while down */
+    uint64_t paused_until_ms;
+    uint64_t stepped_ms;
+    uint64_t fail_nth; /* a call of the store fails in the next step: the nth; 0: none */
+    int fail_with;
+    struct kt_input *inbox[256];
+    uint32_t inbox_len;
+    struct kt_vector vector;   /* as its disk has it: after the last step, or when it stopped */
+    struct kt_head head;       /* the same, as an author */
+    unsigned requests_waiting; /* handed in, not answered in this life */
+};
+
+/* Ends: the office's process is killed, its machine loses power, or it stops as told. */
+enum sim_end { SIM_STOP, SIM_KILL, SIM_POWER };
+
+void office_found(struct sim *s, unsigned number);
+void office_free(struct sim_office *o);
+void office_start(struct sim_office *o);
+void office_end(struct sim_office *o, enum sim_end how, uint64_t down_ms);
+void office_save(struct sim_office *o);    /* a copy of its disk as it is now */
+void office_restore(struct sim_office *o); /* it comes back with the copy made before */
+void office_step(struct sim_office *o);
+void office_input(struct sim_office *o, const struct kt_input *in); /* taken over; dropped where it is down */
+bool office_status(struct sim_office *o, struct kt_arena *a, struct kt_engine_status *out); /* false: it is down */
+const struct kt_vector *office_vector(struct sim_office *o);
+
+/* ------------------------------------------------------------------------------------------------------ the lines */
+
+struct sim_frame {
+    struct sim_frame *next;
+    uint64_t at_ms;
+    size_t len;
+    uint8_t bytes[];
+};
+
+/* The line between two offices; [0] is the lower's side, or what it sends. */
+struct sim_line {
+    unsigned office[2];
+    uint64_t link; /* 0: no link */
+    bool dead;     /* it ended; somebody may not know yet */
+    bool told_up[2], told_down[2];
+    uint64_t up_at_ms[2], down_at_ms[2];
+    uint64_t redial_ms;
+    struct sim_frame *first[2], *last[2];
+    size_t queued_bytes[2];
+    uint64_t last_at_ms[2];
+    uint64_t cut_until_ms[2]; /* nothing passes this way */
+    uint64_t latency_ms, bytes_per_ms;
+};
+
+void network_open(struct sim *s);
+void network_close(struct sim *s);
+void network_run(struct sim *s);
+int network_send(struct sim_office *from, uint64_t link, struct kt_bytes frame);
+void network_hang_up(struct sim_office *o, uint64_t link, const char *why);
+void network_break(struct sim *s, struct sim_line *l, uint64_t notice_ms_max);
+/* Every link of an office that ended: it knows at once, the others within so long. */
+void network_office_gone(struct sim *s, unsigned office, uint64_t notice_ms_max);
+void network_heal(struct sim *s);
+
+/* --------------------------------------------------------------------------------------------------- the workload */
+
+enum sim_way {
+    SIM_WRITE_REGISTER, /* a conflict in it keeps what others wrote */
+    SIM_WRITE_ELEMENT,  /* replaces all it saw of the element */
+};
+
+/* One field (of an element) of one entity that is written to. */
+struct sim_key {
+    unsigned entity;
+    uint32_t field;
+    uint32_t element; /* 0: a plain register */
+};
+
+struct sim_entity {
+    uint32_t kind;
+    char system[16], id[24];
+    kt_compartment own;
+    struct kt_entity_id entity;
+    int customer; /* of a case: its customer, or -1 */
+};
+
+/* What a client is about to write. */
+struct sim_intent {
+    struct sim_key key;
+    enum sim_way way;
+    bool adds;     /* else only takes away */
+    bool by_basis; /* replaces what was seen then */
+    struct kt_vector basis;
+    bool resolves; /* replaces all it sees */
+};
+
+void workload_open(struct sim *s);
+void workload_close(struct sim *s);
+void workload_run(struct sim *s);
+/* The reply to a request came (or never will: reply NULL). */
+void workload_reply(struct sim_office *o, void *ref, const struct kt_reply *reply);
+void workload_stepped(struct sim_office *o);
+/* The office is back after an end amid a step: did what it had not answered happen? */
+void workload_settle(struct sim_office *o);
+
+/* ------------------------------------------------------------------------------------------------------ the judge */
+
+void judge_open(struct sim *s);
+void judge_close(struct sim *s);
+/* The next write's number: its value holds it, so that a reader knows whose it is. */
+uint32_t judge_next(struct sim *s);
+/* A write happened at an office: in this batch, after the office had seen `vector`. */
+void judge_write(struct sim *s, struct sim_office *o, const struct sim_intent *intent, uint32_t number,
+                 struct kt_head head, kt_hlc at);
+/* Before an office goes back to an older disk: what only it has may be lost. */
+void judge_restored(struct sim *s, struct sim_office *o, const struct kt_vector *older);
+void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint32_t copies);
+void judge_entity(struct sim *s, struct sim_office *o, unsigned entity); /* what a lookup shows now */
+void judge_freshness(struct sim *s, struct sim_office *o);
+void judge_links(struct sim *s, struct sim_office *o);
+void judge_end(struct sim *s);       /* all offices, everything */
+bool judge_converged(struct sim *s); /* equal vectors, nothing held; unequal digests then end the run */
+bool judge_in_conflict(struct sim *s, struct sim_office *o, const struct sim_key *k);
+
+/* ------------------------------------------------------------------------------------------------------ the whole */
+
+/* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
+struct sim_chaos {
+    uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow;
+};
+
+struct sim_write;
+struct sim {
+    struct sim_options options;
+    struct dice dice;
+    uint64_t now_ms; /* since the founding */
+    bool calm;
+    unsigned offices_len;
+    struct sim_office offices[SIM_OFFICES_MAX];
+    unsigned lines_len;
+    struct sim_line lines[SIM_OFFICES_MAX * SIM_OFFICES_MAX / 2];
+    uint64_t last_link;
+    struct sim_chaos chaos;
+    struct sim_office *running; /* whose dice libsodium throws */
+    struct dice founding;       /* where none runs */
+
+    /* the workload */
+    struct sim_entity entities[64];
+    unsigned entities_len;
+    uint32_t once_in; /* quanta between requests, about */
+    uint32_t requests_left;
+    struct sim_request *asked; /* in order */
+    uint32_t requests;
+
+    /* the judge */
+    struct sim_write *writes;
+    uint32_t writes_len, writes_cap, next_number;
+    uint64_t checks;
+
+    /* the story */
+    uint64_t story_hash;
+    uint64_t frames, restarts, calm_took_ms;
+    enum sim_exit verdict;
+    char why[SIM_STORY_LINE];
+};
+
+/* One sentence of the story. */
+void sim_say(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The run has failed: the first word counts. */
+void sim_fail(struct sim *s, enum sim_exit how, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void sim_must(bool holds, const char *what);
+bool sim_once_in(struct sim *s, uint32_t n); /* 0: never */
+
+void chaos_open(struct sim *s);
+void chaos_run(struct sim *s);
+
+enum sim_exit sim_run(const struct sim_options *o, struct sim *s);
+
+/* organisation.c */
+void organisation_admit(struct kt_store *store, struct kt_world *world, unsigned offices, kt_member m,
+                        struct kt_keyring **out);
+void organisation_keyring(struct kt_store *store, struct kt_world *world, kt_member m, struct kt_keyring **out);
+const uint8_t *organisation_id_key(void);
+kt_compartment organisation_compartment(const char *system);
+bool organisation_reads(unsigned offices, kt_member m, kt_compartment c);
+
+#endif

@@ -1,0 +1,198 @@
+/* What clients ask of offices: puts of fields of every shape, resolutions, lookups whose tokens become bases.  Each
+ * value holds the number of its write.  Whether a write happened is told by its answer, and where none came by the
+ * head of the office that was asked: while that could be in doubt, only one request is on its way to it. */
+#include "sim/workload.h"
+
+#include <stdlib.h>
+
+#define CUSTOMERS_OF_A_SYSTEM 3u
+#define CASES                 6u
+
+static void add_entity(struct sim *s, uint32_t kind, const char *system, const char *prefix, unsigned n, int customer)
+{
+    struct sim_entity *e = &s->entities[s->entities_len++];
+    *e = (struct sim_entity){.kind = kind, .own = organisation_compartment(system), .customer = customer};
+    snprintf(e->system, sizeof e->system, "%s", system);
+    snprintf(e->id, sizeof e->id, "%s-%u", prefix, n);
+    e->entity = kt_entity_id_of(organisation_id_key(), kind, kt_str(e->system), kt_str(e->id));
+}
+
+void workload_open(struct sim *s)
+{
+    static const char *const systems[] = {"revenue", "motor", "clinic"};
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned n = 0; n < CUSTOMERS_OF_A_SYSTEM; n++) add_entity(s, KT_CUSTOMER, systems[i], "C", n, -1);
+    for (unsigned n = 0; n < CASES; n++)
+        add_entity(s, KT_CASE, "311", "SR", n, n % 3 == 2 ? -1 : (int)dice_below(&s->dice, 6));
+    s->requests_left = s->options.steps ? s->options.steps : 20 + dice_below(&s->dice, 200);
+    s->once_in = 1 + dice_below(&s->dice, dice_in(&s->dice, 4) ? 300 : 40);
+}
+
+static void forget(struct sim_request *r)
+{
+    for (uint32_t i = 0; i < r->len; i++) kt_vector_free(&r->intents[i].basis);
+    free(r);
+}
+
+void workload_close(struct sim *s)
+{
+    while (s->asked) {
+        struct sim_request *r = s->asked;
+        s->asked = r->next;
+        forget(r);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------ heads */
+
+/* Where the office stands as an author. */
+static struct kt_head head_of(struct sim_office *o)
+{
+    const struct kt_origin origin = kt_ledger_origin(kt_engine_ledger(o->engine));
+    return (struct kt_head){origin, kt_vector_get(&o->vector, origin)};
+}
+
+static bool advanced(struct kt_head from, struct kt_head to)
+{
+    return kt_origin_compare(from.origin, to.origin) ? to.number > 0 : to.number > from.number;
+}
+
+/* --------------------------------------------------------------------------------------------------------- answers */
+
+static void keep_results(struct sim_office *o, struct sim_request *r, const struct kt_reply *reply)
+{
+    struct sim *s = o->sim;
+    for (uint32_t i = 0; i < reply->put.results_len && i < r->len; i++) {
+        const struct kt_put_result *p = &reply->put.results[i];
+        struct kt_token token;
+        char text[KT_TOKEN_CHARS_MAX + 1] = {0};
+        if (p->code) {
+            sim_fail(s, SIM_LOST, "office-%u refuses a good line: %s: %.*s", o->number + 1, kt_error_text(p->code),
+                     (int)p->reason.len, (const char *)p->reason.data);
+            continue;
+        }
+        memcpy(text, p->token.data, p->token.len);
+        sim_must(kt_token_decode(text, organisation_id_key(), &token) == KT_OK, "a token does not decode");
+        r->results[i] = token.heads_len ? token.heads[0] : (struct kt_head){0};
+        r->changed[i] = token.heads_len && token.heads[0].origin.member == o->number + 1;
+    }
+}
+
+void workload_reply(struct sim_office *o, void *ref, const struct kt_reply *reply)
+{
+    struct sim_request *r = ref;
+    sim_must(!r->answered, "a request is answered twice");
+    r->answered = true;
+    r->code = reply->code;
+    o->requests_waiting--;
+    sim_say(o->sim, "office-%u answers request %u: %s", o->number + 1, r->id, kt_error_text(reply->code));
+    if (!reply->code) keep_results(o, r, reply);
+    const bool allowed = reply->code == KT_OK || reply->code == KT_EIO || reply->code == KT_EFULL ||
+                         reply->code == KT_EREFUSED || reply->code == KT_EDEADLINE ||
+                         (reply->code == KT_ENOTFOUND && r->resolves);
+    if (!allowed)
+        sim_fail(o->sim, SIM_LOST, "office-%u refuses a good request: %s: %.*s", o->number + 1,
+                 kt_error_text(reply->code), (int)reply->reason.len, (const char *)reply->reason.data);
+}
+
+static void record(struct sim_office *o, struct sim_request *r, bool by_head, struct kt_head head)
+{
+    const struct kt_vector_entry *e;
+    r->happened = true;
+    for (uint32_t i = 0; i < r->len; i++) {
+        const struct kt_head h = by_head ? head : r->results[i];
+        if (!by_head && !r->changed[i]) continue;
+        e = kt_vector_find(&o->vector, h.origin);
+        judge_write(o->sim, o, &r->intents[i], r->numbers[i], h, e ? e->hlc : 0);
+    }
+}
+
+static void drop(struct sim *s, struct sim_request *r)
+{
+    struct sim_request **at = &s->asked;
+    while (*at != r) at = &(*at)->next;
+    *at = r->next;
+    forget(r);
+}
+
+void workload_stepped(struct sim_office *o)
+{
+    const struct kt_head now = head_of(o);
+    struct sim_request *next;
+    unsigned open = 0;
+    for (struct sim_request *r = o->sim->asked; r; r = r->next) open += r->office == o->number && !r->happened;
+    for (struct sim_request *r = o->sim->asked; r; r = next) {
+        next = r->next;
+        if (r->office != o->number) continue;
+        if (!r->happened && open == 1 && advanced(o->head, now))
+            record(o, r, true, now);
+        else if (!r->happened && r->answered && !r->code)
+            record(o, r, false, now);
+        if (!r->answered) continue;
+        if (!r->code && r->copies) judge_copies(o->sim, o, r->results[0], r->copies);
+        drop(o->sim, r);
+    }
+    o->head = now;
+}
+
+void workload_settle(struct sim_office *o)
+{
+    const struct kt_head now = head_of(o);
+    struct sim_request *next;
+    unsigned open = 0;
+    for (struct sim_request *r = o->sim->asked; r; r = r->next) open += r->office == o->number && !r->happened;
+    for (struct sim_request *r = o->sim->asked; r; r = next) {
+        next = r->next;
+        if (r->office != o->number) continue;
+        sim_must(r->happened || open == 1 || !advanced(o->head, now), "a write of nobody");
+        if (!r->happened && advanced(o->head, now)) record(o, r, true, now);
+        drop(o->sim, r);
+    }
+    o->head = now;
+    o->requests_waiting = 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------- requests */
+
+struct sim_request *workload_new(struct sim_office *o)
+{
+    struct sim *s = o->sim;
+    struct sim_request *r = calloc(1, sizeof *r), **at = &s->asked;
+    sim_must(r != NULL, "out of memory");
+    r->office = o->number;
+    r->id = ++s->requests;
+    while (*at) at = &(*at)->next;
+    *at = r;
+    return r;
+}
+
+void workload_send(struct sim_office *o, struct sim_request *r, const struct kt_request *request)
+{
+    struct kt_buf b;
+    kt_buf_init(&b, KT_REQUEST_BYTES_MAX);
+    sim_must(kt_request_encode(request, &b) == KT_OK, "a request cannot be encoded");
+    struct kt_input in = {
+        .kind = KT_IN_REQUEST, .asker = {.client = 1, .ref = r}
+    };
+    in.request = malloc(b.len);
+    sim_must(in.request != NULL, "out of memory");
+    memcpy(in.request, b.data, b.len);
+    in.request_len = b.len;
+    kt_buf_free(&b);
+    sim_say(o->sim, "office-%u is asked %s %u: write %u%s", o->number + 1, r->resolves ? "to resolve" : "to put", r->id,
+            r->numbers[0], r->len > 1 ? " and more" : "");
+    o->requests_waiting++;
+    office_input(o, &in);
+}
+
+void workload_run(struct sim *s)
+{
+    if (!s->requests_left || !dice_in(&s->dice, s->once_in)) return;
+    struct sim_office *o = &s->offices[dice_below(&s->dice, s->offices_len)];
+    bool alone = o->fail_nth > 0;
+    for (struct sim_request *r = s->asked; r; r = r->next) alone = alone || (r->office == o->number && r->copies);
+    if (!o->up || o->inbox_len > 100 || (alone && o->requests_waiting)) return;
+    s->requests_left--;
+    if (dice_in(&s->dice, 6) && workload_resolve(o)) return;
+    workload_put(o);
+}
