@@ -38,22 +38,25 @@ static int decode(struct kt_bytes key, struct kt_bytes value, struct kt_back *ou
     return k.err || v.err || kt_reader_left(&k) || kt_reader_left(&v) ? KT_EDAMAGED : KT_OK;
 }
 
-int kt_back_each(struct kt_workset *w, const struct kt_entity_id *entity,
+int kt_back_each(struct kt_workset *w, const struct kt_entity_id *entity, kt_compartment c,
                  int (*give)(void *ctx, const struct kt_back *back), void *ctx)
 {
+    static const struct kt_entity_id none;
     const struct kt_store_ops *ops = kt_workset_store(w)->ops;
-    const struct kt_bytes prefix = KT_BYTES_OF(*entity);
-    struct kt_cursor *c;
+    uint8_t from[KEY_BYTES];
+    struct kt_cursor *cursor;
     struct kt_bytes key, value;
     enum kt_seek how = KT_SEEK_AT_OR_AFTER;
-    int e = ops->cursor(kt_workset_txn(w), KT_T_store_back, &c);
+    make_key(entity, c, &none, from);
+    const struct kt_bytes prefix = kt_bytes(from, KT_ENTITY_ID_BYTES + (c ? 4u : 0u));
+    int e = ops->cursor(kt_workset_txn(w), KT_T_store_back, &cursor);
     if (e) return e;
-    while (!(e = ops->seek(c, how, prefix, &key, &value))) {
+    while (!(e = ops->seek(cursor, how, prefix, &key, &value))) {
         struct kt_back back;
         if (key.len < prefix.len || memcmp(key.data, prefix.data, prefix.len) != 0) break;
         if ((e = decode(key, value, &back)) || (e = give(ctx, &back))) break;
         how = KT_SEEK_NEXT;
     }
-    ops->cursor_close(c);
+    ops->cursor_close(cursor);
     return e == KT_ENOTFOUND ? KT_OK : e;
 }

@@ -15,8 +15,9 @@ struct kt_back {
 int kt_back_put(struct kt_workset *w, const struct kt_entity_id *entity, const struct kt_back *back) KT_MUST;
 int kt_back_del(struct kt_workset *w, const struct kt_entity_id *entity, kt_compartment c,
                 const struct kt_entity_id *ward) KT_MUST;
-/* All of an entity's, in key order.  give() must not write to the store; anything but KT_OK ends the walk. */
-int kt_back_each(struct kt_workset *w, const struct kt_entity_id *entity,
+/* All of an entity's in a compartment (0: in any), in key order.  give() must not write to the store; anything but
+ * KT_OK ends the walk. */
+int kt_back_each(struct kt_workset *w, const struct kt_entity_id *entity, kt_compartment c,
                  int (*give)(void *ctx, const struct kt_back *back), void *ctx) KT_MUST;
 
 /* Who is one person: the source records joined with this one by MATCH, itself among them, ascending, in the workset's

@@ -1,4 +1,4 @@
-/* Who is one person: the connected component of source records under links whose verdict is MATCH. */
+/* Who is one person: the connected component of source records under links whose verdict is MATCH.  Links are core. */
 #include "engine/back.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ int kt_golden_group(struct kt_workset *w, const struct kt_entity_id *id, struct 
 {
     struct walk k = {.members = {*id}, .len = 1};
     int e = KT_OK;
-    for (uint32_t i = 0; i < k.len && !e; i++) e = kt_back_each(w, &k.members[i], add_neighbour, &k);
+    for (uint32_t i = 0; i < k.len && !e; i++) e = kt_back_each(w, &k.members[i], KT_CORE, add_neighbour, &k);
     if (e == KT_ELIMIT)
         k.len = 1; /* too large to be one person */
     else if (e)

@@ -57,7 +57,7 @@ static int add_referring(struct kt_views *v, struct kt_view_draft *d, const stru
 {
     struct referring r = {.arena = &v->scratch};
     int e = KT_OK;
-    for (uint32_t i = 0; i < g->len && !e; i++) e = kt_back_each(v->w, &g->members[i], note_referring, &r);
+    for (uint32_t i = 0; i < g->len && !e; i++) e = kt_back_each(v->w, &g->members[i], 0, note_referring, &r);
     if (r.len > 1) qsort(r.ids, r.len, sizeof *r.ids, compare_ids);
     for (uint32_t i = 0; i < r.len && !e; i++) {
         struct kt_ward_head head;
