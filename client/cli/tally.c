@@ -19,15 +19,20 @@ void kt_tally_refuse(struct kt_tally *t, uint32_t number, int code, const struct
     fprintf(stderr, "%s %u: %s: %s: %s\n", t->what, number, fault->field, fault->reason, fault->todo);
 }
 
-/* A text from the node as one piece of a line. */
-static void piece(char *out, size_t size, const char *text, struct kt_bytes other)
+/* A text as one piece of a line. */
+static void piece(char *out, size_t size, struct kt_bytes text, bool colons)
 {
-    if (other.len)
-        snprintf(out, size, "%.*s", (int)other.len, (const char *)other.data);
-    else
-        snprintf(out, size, "%s", text);
+    snprintf(out, size, "%.*s", (int)text.len, (const char *)text.data);
     for (char *c = out; *c; c++)
-        if (*c == ':' || (unsigned char)*c < 0x20 || *c == 0x7f) *c = ',';
+        if ((*c == ':' && !colons) || (unsigned char)*c < 0x20 || *c == 0x7f) *c = ',';
+}
+
+/* A node's reason may say what to do itself, behind its last ": ". */
+static struct kt_bytes advice_in(struct kt_bytes reason)
+{
+    for (size_t i = reason.len; i-- > 2;)
+        if (reason.data[i - 2] == ':' && reason.data[i - 1] == ' ') return kt_bytes(reason.data + i, reason.len - i);
+    return kt_bytes(NULL, 0);
 }
 
 void kt_tally_refused_there(struct kt_tally *t, const struct kt_put_result *r, uint32_t kind)
@@ -36,8 +41,10 @@ void kt_tally_refused_there(struct kt_tally *t, const struct kt_put_result *r, u
     const struct kt_schema_field *field = kt_schema_field(r->field);
     const struct kt_schema_kind *k = kt_schema_kind(kind);
     snprintf(f.field, sizeof f.field, "%s", field ? field->name : k ? k->name : "record");
-    piece(f.reason, sizeof f.reason, kt_error_text(r->code), r->reason);
-    snprintf(f.todo, sizeof f.todo, "%s", kt_error_advice(r->code));
+    struct kt_bytes reason = r->reason.len ? r->reason : kt_str(kt_error_text(r->code)), todo = advice_in(reason);
+    if (todo.len) reason.len -= todo.len + 2;
+    piece(f.reason, sizeof f.reason, reason, false);
+    piece(f.todo, sizeof f.todo, todo.len ? todo : kt_str(kt_error_advice(r->code)), true);
     kt_tally_refuse(t, r->line, r->code, &f);
 }
 
