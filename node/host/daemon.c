@@ -222,6 +222,8 @@ static void client_request(void *ctx, struct kt_client_ref from, const struct kt
     kt_desk_request(d->desk, from, who, request);
 }
 
+static void client_start(void *ctx, struct kt_service *s) { kt_desk_serve(((struct daemon *)ctx)->desk, s); }
+
 static void client_wake(void *ctx) { kt_desk_check(((struct daemon *)ctx)->desk); }
 
 static void client_tick(void *ctx, uint64_t now_ms)
@@ -297,16 +299,14 @@ static int open_service(struct daemon *d)
                                   .ctx = d,
                                   .admit_local = admit_local,
                                   .admit_key = admit_key,
+                                  .on_start = client_start,
                                   .on_request = client_request,
                                   .on_wake = client_wake,
                                   .on_tick = client_tick};
     memcpy(c.session_secret, kt_keyring_identity(d->keyring)->session_secret, KT_KEY_BYTES);
     int e = kt_service_open(&c, &d->service, why);
     sodium_memzero(&c, sizeof c);
-    if (e)
-        kt_log(d->log, KT_LOG_ERROR, "service", kt_log_error(e), kt_log_text("what", why));
-    else
-        kt_desk_serve(d->desk, d->service);
+    if (e) kt_log(d->log, KT_LOG_ERROR, "service", kt_log_error(e), kt_log_text("what", why));
     return e;
 }
 

@@ -87,7 +87,7 @@ static uint64_t look_at_link(struct kt_conn *c, uint64_t now_ms, uint64_t up_ms,
     if (now_ms >= ping_at) {
         if (atomic_load(&c->pinged_ms) < heard + 1) kt_conn_ping(c, false);
         atomic_store(&c->pinged_ms, now_ms);
-        ping_at = UINT64_MAX;
+        ping_at = now_ms + k->silent_ms / 3; /* and look again: it may have come to pause by then */
     }
     uint64_t next = sooner(sooner(ping_at, heard + k->silent_ms), up_ms + k->session_ms_max);
     return enquire_by ? sooner(next, enquire_by) : next;

@@ -192,16 +192,18 @@ static int set_up(struct kt_links *l, const struct kt_links_config *c, char why[
 int kt_links_open(const struct kt_links_config *c, struct kt_links **out, char why[KT_WHY_CHARS_MAX])
 {
     snprintf(why, KT_WHY_CHARS_MAX, "%s", kt_error_text(KT_ENOMEM));
+    *out = NULL;
     struct kt_links *l = links_new(c);
     if (!l) return KT_ENOMEM;
     int rc = l->session_secret && l->listeners && l->round ? set_up(l, c, why) : KT_ENOMEM;
+    if (!rc) *out = l; /* before the first callback can come */
     if (!rc && pthread_create(&l->keeper, NULL, kt_keeper, l)) rc = KT_ENOMEM;
     if (rc) {
         links_free(l);
+        *out = NULL;
         return rc;
     }
     for (size_t i = 0; i < l->listeners_count; i++) kt_listener_accept(&l->listeners[i]);
-    *out = l;
     return KT_OK;
 }
 

@@ -63,7 +63,8 @@ struct kt_links_config {
 struct kt_links;
 
 /* Starts listening and dialling.  KT_ECONFIG: a URL nng does not take; KT_EUNREACHABLE: one that cannot be listened on
- * (in use); KT_ENOMEM.  On failure nothing is left running.  `why` gets one line for the operator. */
+ * (in use); KT_ENOMEM.  On failure nothing is left running and *out is NULL; else *out is set before the first callback
+ * comes.  `why` gets one line for the operator. */
 int kt_links_open(const struct kt_links_config *c, struct kt_links **out, char why[KT_WHY_CHARS_MAX]) KT_MUST;
 /* Says goodbye on every link, gives each its on_down, waits until every callback has returned and frees everything.
  * nng closes the last descriptors on a thread of its own within moments.  No other call may be under way or follow.

@@ -229,6 +229,7 @@ static void *loop(void *arg)
     bool lively = false;
     uint64_t housekeeping_ms = 0;
     atomic_store(&s->self, (uintptr_t)pthread_self());
+    if (s->c.on_start) s->c.on_start(s->c.ctx, s);
     for (;;) {
         uint64_t now_ms = kt_service_now_ms();
         if (!collect(s, now_ms)) return NULL;
@@ -360,15 +361,17 @@ static int set_up(struct kt_service *s, const struct kt_service_config *c, char 
 int kt_service_open(const struct kt_service_config *c, struct kt_service **out, char why[KT_WHY_CHARS_MAX])
 {
     snprintf(why, KT_WHY_CHARS_MAX, "service: %s", kt_error_text(KT_ENOMEM));
+    *out = NULL;
     struct kt_service *s = service_new(c);
     if (!s) return KT_ENOMEM;
     int rc = set_up(s, c, why);
+    if (!rc) *out = s; /* before the first callback can come */
     if (!rc && pthread_create(&s->thread, NULL, loop, s)) rc = KT_ENOMEM;
     if (rc) {
         service_free(s);
+        *out = NULL;
         return rc;
     }
-    *out = s;
     return KT_OK;
 }
 

@@ -57,13 +57,15 @@ struct kt_service_config {
     void (*on_request)(void *ctx, struct kt_client_ref from, const struct kt_client_admission *who,
                        struct kt_bytes request);
     /* The rest may be NULL. */
-    void (*on_gone)(void *ctx, uint64_t client); /* its replies are not wanted any more; not while closing */
-    void (*on_wake)(void *ctx);                  /* after kt_service_wake; several wakes may be one call */
-    void (*on_tick)(void *ctx, uint64_t now_ms); /* the deadline has passed (CLOCK_MONOTONIC, milliseconds) */
+    void (*on_start)(void *ctx, struct kt_service *s); /* on the service thread, before anything else it calls */
+    void (*on_gone)(void *ctx, uint64_t client);       /* its replies are not wanted any more; not while closing */
+    void (*on_wake)(void *ctx);                        /* after kt_service_wake; several wakes may be one call */
+    void (*on_tick)(void *ctx, uint64_t now_ms);       /* the deadline has passed (CLOCK_MONOTONIC, milliseconds) */
 };
 
 /* Starts the service.  KT_ECONFIG: not a URL of ours; KT_EUNREACHABLE: it cannot be listened on (in use); KT_EIO,
- * KT_ENOMEM.  On failure nothing is left.  A socket file nobody listens on is replaced; the new one has mode 0660.
+ * KT_ENOMEM.  On failure nothing is left and *out is NULL; else *out is set before the
+ * first callback comes.  A socket file nobody listens on is replaced; the new one has mode 0660.
  * `why` gets one line for the operator. */
 int kt_service_open(const struct kt_service_config *c, struct kt_service **out, char why[KT_WHY_CHARS_MAX]) KT_MUST;
 /* Ends the thread (after the callback it is in), every connection, and removes the socket files.  NULL is nothing. */
