@@ -2,8 +2,8 @@
 #ifndef KT_CLIENT_HANDLE_H
 #define KT_CLIENT_HANDLE_H
 
-#include "proto/request.h"
-#include "proto/schema.h"
+#include "proto/client/request.h"
+#include "proto/schema/schema.h"
 
 #include <kontor/kontor.h>
 
@@ -22,7 +22,7 @@ void kt_answer_free(struct kt_answer *a);
 /* What a builder has made: its own error, or the record; parts of it are the builder's, the rest from the arena. */
 int kt_record_get(const struct kontor_record *r, struct kt_arena *arena, struct kt_record *out) KT_MUST;
 
-/* One value of a field out of a text or columns, as proto/value.h encodes it; memory from the arena.  naming: only what
+/* One value of a field out of a text or columns, as proto/schema/value.h encodes it; memory from the arena.  naming: only what
  * identifies the element is needed. */
 int kt_field_value(const struct kt_schema_field *f, const char *text, const struct kontor_column *columns, size_t n,
                    bool naming, struct kt_arena *arena, struct kt_bytes *out) KT_MUST;

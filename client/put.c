@@ -1,7 +1,7 @@
 /* Records on their way to the node, and what became of them; conflicts and their resolution. */
 #include "client/handle.h"
 
-#include "proto/token.h"
+#include "proto/client/token.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Reading a view, value by value. */
 #include "client/reading.h"
 
-#include "proto/value.h"
+#include "proto/schema/value.h"
 
 #include <stdio.h>
 

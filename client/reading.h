@@ -3,7 +3,7 @@
 #define KT_CLIENT_READING_H
 
 #include "client/handle.h"
-#include "proto/view.h"
+#include "proto/view/view.h"
 
 /* Texts are made when they are asked for.  `view` says what references name; NULL: none is at hand. */
 struct kt_texts {

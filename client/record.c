@@ -1,8 +1,8 @@
 /* Records as a program builds them. */
 #include "client/handle.h"
 
-#include "proto/fields.h"
-#include "proto/value.h"
+#include "proto/schema/fields.h"
+#include "proto/schema/value.h"
 
 #include <math.h>
 #include <stdio.h>

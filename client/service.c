@@ -1,6 +1,6 @@
 #include "client/service.h"
-#include "proto/frame.h"
-#include "proto/handshake.h"
+#include "proto/session/frame.h"
+#include "proto/session/handshake.h"
 #include "proto/limits.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "proto/ids.h"
 
-#include "proto/hash.h"
+#include "proto/keys/hash.h"
 
 static void put_be(uint8_t *out, uint64_t v, size_t len)
 {

@@ -1,6 +1,6 @@
 #include "proto/message.h"
 
-#include "proto/keys.h"
+#include "proto/keys/keys.h"
 
 #include <utf8proc.h>
 

@@ -6,7 +6,7 @@
 #define KT_BENCH_ASKER_H
 
 #include "client/service.h"
-#include "proto/request.h"
+#include "proto/client/request.h"
 
 struct asker {
     struct kt_line *line;

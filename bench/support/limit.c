@@ -1,6 +1,6 @@
 #include "support/limit.h"
 
-#include "proto/keys.h"
+#include "proto/keys/keys.h"
 
 #include <errno.h>
 #include <signal.h>

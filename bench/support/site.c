@@ -82,8 +82,8 @@ static bool write_conf(struct site *s, unsigned office)
 
 static bool found(struct site *s)
 {
-    char authority[SITE_PATH_MAX + 16], office[SITE_PATH_MAX + 16], name[16];
-    char request[SITE_OFFICES_MAX][SITE_PATH_MAX + 32];
+    char authority[SITE_PATH_MAX + 16], office[SITE_PATH_MAX + 32], name[32];
+    char request[SITE_OFFICES_MAX][SITE_PATH_MAX + 64];
     const char *init[] = {"kontor", "authority", "init", authority, "--organisation", "Bench", NULL};
     const char *admit[24 + SITE_OFFICES_MAX] = {"kontor",        "authority",
                                                 "admit",         authority,

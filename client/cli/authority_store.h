@@ -12,7 +12,7 @@
 
 #include "client/cli/files.h"
 #include "proto/arena.h"
-#include "proto/roster.h"
+#include "proto/roster/roster.h"
 
 /* Secrets, in sodium_malloc memory. */
 struct kt_authority_secrets {

@@ -6,7 +6,7 @@
 #define KT_CLI_CALL_H
 
 #include "client/service.h"
-#include "proto/request.h"
+#include "proto/client/request.h"
 
 #include <argp.h>
 

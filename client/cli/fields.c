@@ -1,6 +1,6 @@
 /* kontor fields: every entity and field, from the schema table itself. */
 #include "client/cli/commands.h"
-#include "proto/schema.h"
+#include "proto/schema/schema.h"
 
 #include <argp.h>
 #include <stdio.h>

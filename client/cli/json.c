@@ -1,6 +1,6 @@
 /* Answers that are no view, and JSON as text. */
 #include "client/cli/json.h"
-#include "proto/datetime.h"
+#include "proto/schema/datetime.h"
 
 #include <stdio.h>
 #include <stdlib.h>

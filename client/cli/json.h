@@ -6,9 +6,9 @@
 #ifndef KT_CLI_JSON_H
 #define KT_CLI_JSON_H
 
-#include "proto/request.h"
-#include "proto/schema.h"
-#include "proto/view.h"
+#include "proto/client/request.h"
+#include "proto/schema/schema.h"
+#include "proto/view/view.h"
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 /* One line of `put` as a record. */
 #include "client/cli/json_parts.h"
-#include "proto/fields.h"
+#include "proto/schema/fields.h"
 #include "proto/limits.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
-/* One JSON value to the bytes of one value (proto/value.h). */
+/* One JSON value to the bytes of one value (proto/schema/value.h). */
 #include "client/cli/json_parts.h"
-#include "proto/fields.h"
+#include "proto/schema/fields.h"
 #include "proto/limits.h"
-#include "proto/value.h"
+#include "proto/schema/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>

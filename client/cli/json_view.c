@@ -1,8 +1,8 @@
 /* Views and answers as JSON. */
 #include "client/cli/json.h"
-#include "proto/datetime.h"
-#include "proto/fields.h"
-#include "proto/value.h"
+#include "proto/schema/datetime.h"
+#include "proto/schema/fields.h"
+#include "proto/schema/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -24,6 +24,7 @@ static const struct command {
     {"status",    "kontor status",    kt_cli_status   },
     {"conflicts", "kontor conflicts", kt_cli_conflicts},
     {"verify",    "kontor verify",    kt_cli_verify   },
+    {"fields",    "kontor fields",    kt_cli_fields   },
     {"authority", "authority",        authority       },
     {"node",      "node",             node            },
 };
@@ -34,7 +35,7 @@ static const char doc[] =
     "  put [FILE]         put entities, JSON lines\n"
     "  import FILE        put the rows of a CSV file\n"
     "  lookup             everything known about a customer, a case\n"
-    "  status [--check]   who and where the node is, its peers, problems and what to do\n"
+    "  status [--check]   the node, its peers, problems and what to do\n"
     "  conflicts          what two offices wrote differently: list, show, resolve\n"
     "  verify             check journal and store against seals, keys and digests\n"
     "  authority, node    found an organisation, make and admit nodes\n\n"

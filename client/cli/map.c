@@ -3,7 +3,7 @@
 #include "client/cli/json_parts.h"
 #include "client/cli/map_cell.h"
 #include "proto/limits.h"
-#include "proto/value.h"
+#include "proto/schema/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,7 +163,10 @@ static json_t *split(struct walk *w, const struct slot *s, struct kt_bytes text,
     while (len && text.data) {
         const uint8_t *end = memmem(text.data, text.len, by, len);
         size_t n = end ? (size_t)(end - text.data) : text.len;
-        json_t *one = n ? typed(w, s, kt_bytes(text.data, n), column) : NULL;
+        struct kt_bytes piece = kt_bytes(text.data, n);
+        while (piece.len && piece.data[0] == ' ') piece = kt_bytes(piece.data + 1, piece.len - 1);
+        while (piece.len && piece.data[piece.len - 1] == ' ') piece.len--;
+        json_t *one = piece.len ? typed(w, s, piece, column) : NULL;
         if (one && json_array_append_new(array, one)) w->err = KT_ENOMEM;
         text = end ? kt_bytes(end + len, text.len - n - len) : kt_bytes(NULL, 0);
     }

@@ -2,7 +2,7 @@
 #include "client/cli/authority.h"
 #include "client/cli/files.h"
 #include "client/cli/offline.h"
-#include "proto/roster.h"
+#include "proto/roster/roster.h"
 
 #include <argp.h>
 #include <sodium.h>

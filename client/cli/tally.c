@@ -43,6 +43,8 @@ void kt_tally_refused_there(struct kt_tally *t, const struct kt_put_result *r, u
     snprintf(f.field, sizeof f.field, "%s", field ? field->name : k ? k->name : "record");
     struct kt_bytes reason = r->reason.len ? r->reason : kt_str(kt_error_text(r->code)), todo = advice_in(reason);
     if (todo.len) reason.len -= todo.len + 2;
+    /* a whole put that failed comes with the advice alone */
+    if (kt_bytes_equal(reason, kt_str(kt_error_advice(r->code)))) reason = kt_str(kt_error_text(r->code));
     piece(f.reason, sizeof f.reason, reason, false);
     piece(f.todo, sizeof f.todo, todo.len ? todo : kt_str(kt_error_advice(r->code)), true);
     kt_tally_refuse(t, r->line, r->code, &f);

@@ -5,7 +5,7 @@
 #define KT_CORE_DIGEST_H
 
 #include "core/merge.h"
-#include "proto/keys.h"
+#include "proto/keys/keys.h"
 
 struct kt_sum { uint8_t b[32]; }; /* little-endian 256-bit number */
 

@@ -4,8 +4,8 @@
 #define KT_CORE_JUDGE_H
 
 #include "core/vector.h"
-#include "proto/batch.h"
-#include "proto/roster.h"
+#include "proto/batch/batch.h"
+#include "proto/roster/roster.h"
 
 /* Chain and standing of one batch whose form and hashes were checked by kt_batch_decode.  `named` is the roster of the
  * version the seal names (NULL: not here, KT_EROSTER), `newest` the newest held (for cuts), `head` the origin's last

@@ -1,7 +1,7 @@
 /* Links come and go; the first word on each is a greeting, and rosters come before all else. */
 #include "core/replica_state.h"
 
-#include "proto/envelope.h"
+#include "proto/batch/envelope.h"
 
 #include <stdlib.h>
 

@@ -7,7 +7,7 @@
 #ifndef KT_CORE_MERGE_H
 #define KT_CORE_MERGE_H
 
-#include "proto/op.h"
+#include "proto/batch/op.h"
 
 /* One live value. */
 struct kt_live {

@@ -9,9 +9,9 @@
 
 #include "core/hlc.h"
 #include "core/vector.h"
-#include "proto/batch.h"
-#include "proto/peer.h"
-#include "proto/roster.h"
+#include "proto/batch/batch.h"
+#include "proto/peer/peer.h"
+#include "proto/roster/roster.h"
 
 struct kt_replica;
 

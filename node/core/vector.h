@@ -3,8 +3,8 @@
 #ifndef KT_CORE_VECTOR_H
 #define KT_CORE_VECTOR_H
 
-#include "proto/pulse.h"
-#include "proto/roster.h"
+#include "proto/peer/pulse.h"
+#include "proto/roster/roster.h"
 
 struct kt_vector_entry {
     struct kt_origin origin;

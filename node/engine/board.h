@@ -4,7 +4,7 @@
 #define KT_ENGINE_BOARD_H
 
 #include "core/vector.h"
-#include "proto/request.h"
+#include "proto/client/request.h"
 
 struct kt_board;
 

@@ -1,6 +1,6 @@
 #include "engine/engine_state.h"
 
-#include "engine/journal.h"
+#include "engine/journal/journal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -169,10 +169,12 @@ static void measure(struct kt_engine *e, uint64_t ns)
 /* Nothing of the group counts.  Peers are asked again from what is durable: their links start anew. */
 static int fail_group(struct kt_engine *e, int why)
 {
+    if (e->count.last_commit_error != why) { /* said once: a full disk has no room for a log of it */
+        e->count.last_commit_error_mono_ms = kt_engine_mono_ms(e);
+        kt_engine_note(e, "commit-failed", "a group could not be committed: %s; %s", kt_error_text(why),
+                       kt_error_advice(why));
+    }
     e->count.last_commit_error = why;
-    e->count.last_commit_error_mono_ms = kt_engine_mono_ms(e);
-    kt_engine_note(e, "commit-failed", "a group could not be committed: %s; %s", kt_error_text(why),
-                   kt_error_advice(why));
     for (uint32_t i = 0; i < e->links_len; i++) {
         kt_engine_drop_outgoing(&e->links[i]);
         e->config.transport->close_link(e->config.transport, e->links[i].id, "starting anew after a failed commit");
@@ -264,10 +266,18 @@ int kt_engine_head_known(struct kt_engine *e)
     return s->ops->settled(s);
 }
 
+/* A disk without room ends the group at hand, not the engine: nothing of it counts, and reading goes on. */
+static int survive_full(struct kt_engine *e, int err)
+{
+    if (err != KT_EFULL) return err;
+    e->group_error = err;
+    return KT_OK;
+}
+
 static int handle_request(struct kt_engine *e, struct kt_input *in)
 {
     bool wait;
-    int err = settle_head(e, &wait);
+    int err = survive_full(e, settle_head(e, &wait));
     if (err) return err;
     if (wait) {
         defer(e, in);
@@ -303,7 +313,7 @@ static int handle_all(struct kt_engine *e, struct kt_input *const *inputs, uint3
     for (uint32_t i = 0; i < n && !err; i++) {
         const bool request = inputs[i]->kind == KT_IN_REQUEST;
         if (request != requests || inputs[i]->kind == KT_IN_CALL) continue;
-        err = handle(e, inputs[i]);
+        err = survive_full(e, handle(e, inputs[i]));
         const bool full = e->arena.used_bytes >= GROUP_REQUEST_BYTES;
         if (!err && (e->group_error || full || kt_engine_mono_ms(e) - started >= GROUP_MS_MAX)) {
             err = kt_engine_commit(e);
@@ -318,7 +328,7 @@ static int handle_deferred(struct kt_engine *e)
 {
     bool wait;
     if (!e->deferred) return KT_OK;
-    int err = settle_head(e, &wait);
+    int err = survive_full(e, settle_head(e, &wait));
     if (err || wait) return err;
     struct kt_input *in = e->deferred;
     e->deferred = NULL;
@@ -347,11 +357,11 @@ int kt_engine_step(struct kt_engine *e, struct kt_input *const *inputs, uint32_t
     int err = handle_all(e, inputs, n, false);
     if (!err) err = handle_deferred(e);
     if (!err) err = handle_all(e, inputs, n, true);
-    if (!err) err = kt_engine_keys_came(e);
+    if (!err) err = survive_full(e, kt_engine_keys_came(e));
     if (!err) err = kt_engine_commit(e);
     for (uint32_t i = 0; i < n && !err; i++)
         if (inputs[i]->kind == KT_IN_CALL) err = handle(e, inputs[i]);
-    if (!err) err = tick(e);
+    if (!err) err = survive_full(e, tick(e));
     if (!err) err = kt_engine_commit(e); /* a tick may keep pulses */
     if (!err) err = kt_engine_serve(e);
     kt_engine_flush(e);

@@ -9,9 +9,9 @@
 #include "core/replica.h"
 #include "engine/board.h"
 #include "engine/intake.h"
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "ports/transport.h"
-#include "proto/request.h"
+#include "proto/client/request.h"
 
 struct kt_engine;
 

@@ -1,7 +1,7 @@
 /* The engine's peers: links and frames become events of the replica, its effects are carried out. */
 #include "engine/engine_state.h"
 
-#include "engine/journal.h"
+#include "engine/journal/journal.h"
 
 struct kt_event kt_engine_event(const struct kt_engine *e, enum kt_event_kind kind, uint64_t link)
 {

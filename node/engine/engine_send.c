@@ -2,7 +2,7 @@
  * them.  Batches are streamed from the journal only while nothing waits on the link. */
 #include "engine/engine_state.h"
 
-#include "engine/journal.h"
+#include "engine/journal/journal.h"
 
 #include <stdlib.h>
 

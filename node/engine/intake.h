@@ -1,12 +1,12 @@
 /* The intake: a peer's frame, decoded and opened ahead of the engine - on the opener's thread, or inline.
  *
- * Everything a frame holds is checked here for form; batches are opened (engine/opener.h), pulses and proofs verified.
+ * Everything a frame holds is checked here for form; batches are opened (engine/ward/opener.h), pulses and proofs verified.
  * An intake owns its memory and is freed once its group has ended. */
 #ifndef KT_ENGINE_INTAKE_H
 #define KT_ENGINE_INTAKE_H
 
-#include "engine/opener.h"
-#include "proto/peer.h"
+#include "engine/ward/opener.h"
+#include "proto/peer/peer.h"
 
 struct kt_intake {
     struct kt_arena arena;

@@ -1,11 +1,11 @@
 #include "engine/verify.h"
 
 #include "core/judge.h"
-#include "engine/journal.h"
-#include "engine/layout.h"
-#include "engine/view_row.h"
-#include "engine/workset.h"
-#include "proto/batch.h"
+#include "engine/journal/journal.h"
+#include "engine/journal/layout.h"
+#include "engine/view/view_row.h"
+#include "engine/ward/workset.h"
+#include "proto/batch/batch.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -176,7 +176,7 @@ static void check_list(struct verifier *v, struct kt_txn *t, struct kt_bytes key
     if (open_row(v, KT_T_store_list, KT_LABEL_STORE_STATE, c, key, value, &plain)) sum_up(v, c, &ward, plain);
 }
 
-/* Every sealed section of a view opens (engine/view_row.h). */
+/* Every sealed section of a view opens (engine/view/view_row.h). */
 static void check_view(struct verifier *v, struct kt_txn *t, struct kt_bytes key, struct kt_bytes value)
 {
     (void)t;

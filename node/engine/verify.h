@@ -6,7 +6,7 @@
 #ifndef KT_ENGINE_VERIFY_H
 #define KT_ENGINE_VERIFY_H
 
-#include "engine/keyring.h"
+#include "engine/keys/keyring.h"
 
 struct kt_verify_report {
     uint64_t batches, states, rows, views, index_entries, held, damaged;

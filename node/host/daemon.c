@@ -8,7 +8,6 @@
 #include "store/lmdb.h"
 
 #include <jansson.h>
-#include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,8 +34,6 @@ struct daemon {
     struct kt_desk_grant *grants;
     kt_compartment *granted;
     struct kt_service *service;
-    pthread_mutex_t opening; /* held until the desk knows its service */
-    bool opened;             /* service thread: it has been waited for */
     struct kt_health_config health;
     struct kt_pages *pages;
     struct kt_transport transport; /* the links', once they are open */
@@ -214,11 +211,6 @@ static void client_request(void *ctx, struct kt_client_ref from, const struct kt
                            struct kt_bytes request)
 {
     struct daemon *d = ctx;
-    if (!d->opened) { /* the first request may come before kt_service_open has returned */
-        pthread_mutex_lock(&d->opening);
-        pthread_mutex_unlock(&d->opening);
-        d->opened = true;
-    }
     kt_desk_request(d->desk, from, who, request);
 }
 
@@ -452,7 +444,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
 
 int kt_daemon_run(const struct kt_config *config, struct kt_log *log)
 {
-    struct daemon d = {.config = config, .log = log, .world = kt_real_world(), .opening = PTHREAD_MUTEX_INITIALIZER};
+    struct daemon d = {.config = config, .log = log, .world = kt_real_world()};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -478,7 +470,7 @@ int kt_daemon_run(const struct kt_config *config, struct kt_log *log)
 
 int kt_daemon_verify(const struct kt_config *config, struct kt_log *log, struct kt_buf *json)
 {
-    struct daemon d = {.config = config, .log = log, .world = kt_real_world(), .opening = PTHREAD_MUTEX_INITIALIZER};
+    struct daemon d = {.config = config, .log = log, .world = kt_real_world()};
     if (sodium_init() < 0) return KT_EBUG;
     int e = open_store(&d);
     if (!e) e = kt_node_files_keyring(config, d.store, &d.world, log, &d.keyring);

@@ -1,6 +1,6 @@
 #include "host/desk.h"
 
-#include "proto/token.h"
+#include "proto/client/token.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -5,7 +5,7 @@
 #define KT_HOST_DESK_H
 
 #include "engine/board.h"
-#include "engine/lookup.h"
+#include "engine/lookup/lookup.h"
 #include "host/runner.h"
 #include "net/service.h"
 

@@ -2,7 +2,7 @@
 #ifndef KT_HOST_NODE_FILES_H
 #define KT_HOST_NODE_FILES_H
 
-#include "engine/keyring.h"
+#include "engine/keys/keyring.h"
 #include "host/config.h"
 
 /* Opens the keyring over an open store; at first start takes the identity in, whenever a newer admission lies there

@@ -10,8 +10,8 @@
 
 #include "net/link.h"
 #include "net/register.h"
-#include "proto/frame.h"
-#include "proto/handshake.h"
+#include "proto/session/frame.h"
+#include "proto/session/handshake.h"
 
 #include <nng/nng.h>
 #include <pthread.h>

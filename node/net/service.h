@@ -2,7 +2,7 @@
  *
  *   ipc://PATH        SP over a unix socket, as nng speaks it: a stock REQ socket interoperates.  The peer's uid
  *                     (SO_PEERCRED) is asked about through admit_local
- *   tcp://HOST:PORT   the same SP bytes inside a Noise session of role client (proto/handshake.h): its static key is
+ *   tcp://HOST:PORT   the same SP bytes inside a Noise session of role client (proto/session/handshake.h): its static key is
  *                     asked about through admit_key.  Port 0 takes a free one
  *
  * A connection begins with 8 bytes each way (00 'S' 'P' 00, protocol be16, 0 0).  A message is a backtrace of be32

@@ -5,8 +5,8 @@
 #define KT_NET_SERVING_H
 
 #include "net/service.h"
-#include "proto/frame.h"
-#include "proto/handshake.h"
+#include "proto/session/frame.h"
+#include "proto/session/handshake.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 /* What a disk must do for Kontor: ordered maps of bytes in three environments, with transactions.
  *
  * The production backend is LMDB (store/lmdb.c), the simulator brings its own with faults; both pass the same contract
- * suite (tests/contract).  What the rows mean is the engine's business (engine/layout.h), not the backend's.
+ * suite (tests/contract).  What the rows mean is the engine's business (engine/journal/layout.h), not the backend's.
  *
  * Errors inside a transaction are sticky: after the first failure reads find nothing, writes do nothing, and commit
  * gives that error back (and aborts).  Bytes handed out by get and seek stay valid until the next write in the same

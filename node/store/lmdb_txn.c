@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 /* What LMDB keeps inside a leaf of 4 KiB pages (me_nodemax) is shorter.  Such a value may come out of a leaf that LMDB
  * is about to shift, so it is copied first; a longer one lies in pages of its own, which stay where they are. */
 #define SMALL_VALUE_BYTES 2048u
+
+#define ROOM_BYTES_MIN (1ull << 20) /* a disk with less is full */
 
 static const struct {
     enum kt_env env;
@@ -129,6 +132,13 @@ static bool given_up(const struct kt_lmdb_env *e)
     return rc == MDB_PANIC;
 }
 
+/* LMDB calls a write that was cut short an I/O error (EIO); on a disk without room it was cut short by that. */
+static bool without_room(const struct kt_txn *t)
+{
+    struct statvfs disk;
+    return fstatvfs(t->lmdb->dir_fd, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_BYTES_MIN;
+}
+
 int kt_lmdb_commit(struct kt_txn *t)
 {
     if (t->write && t->writes > 0 && !t->err) {
@@ -142,6 +152,7 @@ int kt_lmdb_commit(struct kt_txn *t)
     }
     while (t->cursors) kt_lmdb_cursor_close(t->cursors);
     err = kt_lmdb_error(mdb_txn_commit(t->mdb));
+    if (err == KT_EIO && without_room(t)) err = KT_EFULL;
     if (err && given_up(t->env)) err = KT_EIO;
     txn_end(t);
     return err;

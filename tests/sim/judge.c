@@ -6,9 +6,9 @@
  *                        with a basis what its lookup saw; else, in a conflict, its own member's */
 #include "sim/sim.h"
 
-#include "proto/fields.h"
-#include "proto/token.h"
-#include "proto/view.h"
+#include "proto/schema/fields.h"
+#include "proto/client/token.h"
+#include "proto/view/view.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 struct sim_write {
     struct sim_key key;
     uint32_t number; /* in its value */
-    bool adds, at_risk;
+    bool adds, at_risk, lost; /* lost: its author, restored, has used its number again */
     struct kt_head head;
     kt_hlc at;
     uint32_t *replaces, replaces_len; /* indexes into writes */
@@ -39,7 +39,7 @@ static bool same_key(const struct sim_key *a, const struct sim_key *b)
 
 static bool covers(const struct kt_vector *v, const struct sim_write *w)
 {
-    return kt_vector_get(v, w->head.origin) >= w->head.number;
+    return !w->lost && kt_vector_get(v, w->head.origin) >= w->head.number;
 }
 
 /* Indexes of what is live of one key (element UINT32_MAX: of all its elements) to one who holds `v`. */
@@ -83,6 +83,11 @@ bool judge_in_conflict(struct sim *s, struct sim_office *o, const struct sim_key
 void judge_write(struct sim *s, struct sim_office *o, const struct sim_intent *in, uint32_t number, struct kt_head head,
                  kt_hlc at)
 {
+    for (uint32_t i = 0; i < s->writes_len; i++) {
+        struct sim_write *w = &s->writes[i];
+        if (w->at_risk && !kt_origin_compare(w->head.origin, head.origin) && w->head.number >= head.number)
+            w->lost = true;
+    }
     uint32_t *live = room(s), kept = 0;
     const uint32_t n = live_at(s, &o->vector, &in->key, live);
     for (uint32_t i = 0; i < n; i++) {
@@ -121,11 +126,14 @@ void judge_restored(struct sim *s, struct sim_office *o, const struct kt_vector 
     }
 }
 
-void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint32_t copies)
+void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint32_t copies, uint64_t since_ms)
 {
     uint32_t have = 0;
-    for (unsigned k = 0; k < s->offices_len; k++)
-        have += k != o->number && kt_vector_get(&s->offices[k].vector, head.origin) >= head.number;
+    for (unsigned k = 0; k < s->offices_len; k++) {
+        const struct sim_office *other = &s->offices[k];
+        have += k != o->number && (kt_vector_get(&other->vector, head.origin) >= head.number ||
+                                   other->restored_ms > since_ms); /* it had it, and forgot */
+    }
     if (have < copies)
         sim_fail(s, SIM_LOST, "office-%u acknowledged a write for %u copies; %u others have it", o->number + 1, copies,
                  have);

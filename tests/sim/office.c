@@ -1,7 +1,7 @@
 /* An office's life.  Everything below the ports is the production node; what is here is its process and its machine. */
 #include "sim/sim.h"
 
-#include "engine/journal.h"
+#include "engine/journal/journal.h"
 
 #include <stdlib.h>
 
@@ -190,6 +190,7 @@ void office_restore(struct sim_office *o)
     sim_say(o->sim, "office-%u is restored from the copy", o->number + 1);
     read_vector(o->saved, &older);
     judge_restored(o->sim, o, &older);
+    o->restored_ms = o->sim->now_ms;
     kt_memory_disk_free(o->disk);
     sim_must(kt_memory_disk_copy(o->saved, &o->disk) == KT_OK, "out of memory");
     sim_must(kt_vector_copy(&older, &o->vector) == KT_OK, "out of memory");
@@ -257,7 +258,7 @@ void office_step(struct sim_office *o)
     struct sim *s = o->sim;
     struct kt_input *taken[256];
     const uint32_t n = o->inbox_len;
-    const bool faulty = o->fail_nth > 0;
+    const bool faulty = o->fail_nth > 0 && o->requests_waiting <= 1; /* more, and nobody could tell whose a write was */
     const uint64_t calls = kt_memory_calls(o->disk);
     memcpy(taken, o->inbox, n * sizeof *taken);
     o->inbox_len = 0;
@@ -272,7 +273,7 @@ void office_step(struct sim_office *o)
     if (hit)
         sim_say(s, "office-%u meets %s at call %llu", o->number + 1, kt_error_text(o->fail_with),
                 (unsigned long long)o->fail_nth);
-    o->fail_nth = 0;
+    if (faulty) o->fail_nth = 0;
     if (e && !hit) sim_fail(s, SIM_CRASH, "office-%u gives up: %s", o->number + 1, kt_error_text(e));
     if (e) {
         after_failure(o, e);

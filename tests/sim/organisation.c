@@ -2,7 +2,7 @@
  * compartment, which the last office only relays. */
 #include "sim/sim.h"
 
-#include "proto/roster.h"
+#include "proto/roster/roster.h"
 
 #include <sodium.h>
 

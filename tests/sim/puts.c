@@ -2,7 +2,7 @@
 #include "sim/workload.h"
 
 #include "client/cli/json.h"
-#include "proto/fields.h"
+#include "proto/schema/fields.h"
 
 #include <stdarg.h>
 

@@ -15,7 +15,7 @@
 #define KT_SIM_SIM_H
 
 #include "engine/engine.h"
-#include "engine/lookup.h"
+#include "engine/lookup/lookup.h"
 #include "support/dice.h"
 #include "support/memory_store.h"
 
@@ -70,6 +70,7 @@ struct sim_office {
     struct kt_lookup *lookup;
     struct kt_packer *packer;
     bool up;
+    uint64_t restored_ms;  /* when it last went back to an older disk */
     uint64_t start_at_ms; /* while down */
     uint64_t paused_until_ms;
     uint64_t stepped_ms;
@@ -182,7 +183,7 @@ void judge_write(struct sim *s, struct sim_office *o, const struct sim_intent *i
                  struct kt_head head, kt_hlc at);
 /* Before an office goes back to an older disk: what only it has may be lost. */
 void judge_restored(struct sim *s, struct sim_office *o, const struct kt_vector *older);
-void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint32_t copies);
+void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint32_t copies, uint64_t since_ms);
 void judge_entity(struct sim *s, struct sim_office *o, unsigned entity); /* what a lookup shows now */
 void judge_freshness(struct sim *s, struct sim_office *o);
 void judge_links(struct sim *s, struct sim_office *o);

@@ -129,7 +129,7 @@ void workload_stepped(struct sim_office *o)
         else if (!r->happened && r->answered && !r->code)
             record(o, r, false, now);
         if (!r->answered) continue;
-        if (!r->code && r->copies) judge_copies(o->sim, o, r->results[0], r->copies);
+        if (!r->code && r->copies) judge_copies(o->sim, o, r->results[0], r->copies, r->asked_ms);
         drop(o->sim, r);
     }
     o->head = now;
@@ -161,6 +161,7 @@ struct sim_request *workload_new(struct sim_office *o)
     sim_must(r != NULL, "out of memory");
     r->office = o->number;
     r->id = ++s->requests;
+    r->asked_ms = s->now_ms;
     while (*at) at = &(*at)->next;
     *at = r;
     return r;

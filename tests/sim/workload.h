@@ -2,7 +2,7 @@
 #ifndef KT_SIM_WORKLOAD_H
 #define KT_SIM_WORKLOAD_H
 
-#include "proto/token.h"
+#include "proto/client/token.h"
 #include "sim/sim.h"
 
 #define SIM_RECORDS_MAX 4u
@@ -16,6 +16,7 @@ struct sim_request {
     struct kt_head results[SIM_RECORDS_MAX];
     bool changed[SIM_RECORDS_MAX];
     uint32_t copies;
+    uint64_t asked_ms;
     bool resolves, answered, happened;
     int code;
 };

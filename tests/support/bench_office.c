@@ -2,8 +2,8 @@
 #include "support/bench_organisation.h"
 
 #include "client/cli/json.h"
-#include "engine/apply.h"
-#include "proto/fields.h"
+#include "engine/ward/apply.h"
+#include "proto/schema/fields.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -10,9 +10,9 @@
 
 #include "core/hlc.h"
 #include "core/vector.h"
-#include "engine/lookup.h"
-#include "engine/views.h"
-#include "engine/write.h"
+#include "engine/lookup/lookup.h"
+#include "engine/view/views.h"
+#include "engine/write/write.h"
 #include "support/backends.h"
 
 #include <jansson.h>

@@ -2,7 +2,7 @@
 #ifndef KT_SUPPORT_BENCH_ORGANISATION_H
 #define KT_SUPPORT_BENCH_ORGANISATION_H
 
-#include "engine/keyring.h"
+#include "engine/keys/keyring.h"
 
 /* Installs the identity of a member, opens its keyring and admits it.  Ends the test on failure. */
 void bench_admit(struct kt_store *store, struct kt_world *world, kt_member member, struct kt_keyring **out);

@@ -4,8 +4,8 @@
 #ifndef KT_TESTS_FORMAT_SAMPLES_H
 #define KT_TESTS_FORMAT_SAMPLES_H
 
-#include "proto/batch.h"
-#include "proto/erasure.h"
+#include "proto/batch/batch.h"
+#include "proto/batch/erasure.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

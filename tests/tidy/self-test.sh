@@ -129,8 +129,8 @@ marks)
     expect nothing
     ;;
 foreign)
-    echo x | plant proto/roster.pb-c.h
-    expect 'proto/roster.pb-c.h:1: made by a build'
+    echo x | plant proto/roster/roster.pb-c.h
+    expect 'proto/roster/roster.pb-c.h:1: made by a build'
     echo x | plant node/store/data.mdb
     expect 'data.mdb:1: made by a build'
     echo 'a,b' | plant bench/rows.csv

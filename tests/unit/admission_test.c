@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "proto/head.h"
-#include "proto/roster.h"
-#include "proto/roster.pb-c.h"
+#include "proto/keys/head.h"
+#include "proto/roster/roster.h"
+#include "proto/roster/roster.pb-c.h"
 #include "support/wire.h"
 
 #include <sodium.h>

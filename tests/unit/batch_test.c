@@ -1,7 +1,7 @@
 /* Batches: built, taken apart, erased in part, and everything a hostile peer may hand over instead. */
 #include "support/format_samples.h"
 
-#include "proto/section.h"
+#include "proto/batch/section.h"
 
 struct fixture {
     struct kt_buf bytes;

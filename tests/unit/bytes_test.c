@@ -1,8 +1,8 @@
 /* Buffers, readers, arenas, names of things: what every format stands on. */
 #include "proto/arena.h"
-#include "proto/hash.h"
+#include "proto/keys/hash.h"
 #include "proto/ids.h"
-#include "proto/keys.h"
+#include "proto/keys/keys.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

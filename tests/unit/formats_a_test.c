@@ -1,11 +1,11 @@
 /* Our own codecs against protoc-c's: what one writes the other reads, field by field. */
 #include "support/format_samples.h"
 
-#include "proto/batch.pb-c.h"
-#include "proto/change.pb-c.h"
-#include "proto/erasure.pb-c.h"
-#include "proto/section.h"
-#include "proto/wrap.pb-c.h"
+#include "proto/batch/batch.pb-c.h"
+#include "proto/batch/change.pb-c.h"
+#include "proto/batch/erasure.pb-c.h"
+#include "proto/batch/section.h"
+#include "proto/keys/wrap.pb-c.h"
 
 static void same_bytes(ProtobufCBinaryData got, const void *want, size_t len)
 {

@@ -1,5 +1,5 @@
 /* A stream comes in pieces of any size; whole frames come out, and hostile lengths cost nothing. */
-#include "proto/frame.h"
+#include "proto/session/frame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Two ends without a line between them: every frame is passed by hand, and tampered with on the way. */
-#include "proto/frame.h"
-#include "proto/handshake.h"
+#include "proto/session/frame.h"
+#include "proto/session/handshake.h"
 #include "proto/limits.h"
 
 #include <setjmp.h>

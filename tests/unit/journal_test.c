@@ -1,6 +1,6 @@
 /* The journal over every backend of the store. */
-#include "engine/journal.h"
-#include "engine/layout.h"
+#include "engine/journal/journal.h"
+#include "engine/journal/layout.h"
 #include "support/backends.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* The journal writer over every backend of the store. */
-#include "engine/journal_writer.h"
+#include "engine/journal/journal_writer.h"
 #include "support/backends.h"
 
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* Lines that people and scripts write become records; bad ones are named. */
 #include "client/cli/json.h"
-#include "proto/fields.h"
+#include "proto/schema/fields.h"
 #include "proto/limits.h"
-#include "proto/value.h"
+#include "proto/schema/value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

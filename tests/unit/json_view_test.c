@@ -1,8 +1,8 @@
 /* Views and answers become the JSON that the design shows: what was put comes back under the same names. */
 #include "client/cli/json.h"
-#include "proto/composite.h"
-#include "proto/fields.h"
-#include "proto/value.h"
+#include "proto/schema/composite.h"
+#include "proto/schema/fields.h"
+#include "proto/schema/value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

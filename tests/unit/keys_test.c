@@ -1,7 +1,7 @@
 /* Derivation, signatures, identities, bundles, wraps and sealed rows. */
 #include "support/format_samples.h"
 
-#include "proto/head.h"
+#include "proto/keys/head.h"
 
 /* Scenario: one use, one key: other labels, parents and contexts give other bytes, whatever moves between the parts. */
 static void derivation_keeps_uses_apart(void **state)

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "proto/composite.h"
-#include "proto/token.h"
+#include "proto/schema/composite.h"
+#include "proto/client/token.h"
 #include "support/bench_group.h"
 
 static void put(struct bench_office *o, const char *line)

@@ -1,6 +1,6 @@
 /* Finding people: the same phone, address or name, however it is written. */
-#include "proto/fields.h"
-#include "proto/match.h"
+#include "proto/schema/fields.h"
+#include "proto/schema/match.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

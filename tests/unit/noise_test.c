@@ -2,7 +2,7 @@
  * message can be wrong told apart. */
 #include "proto/ids.h"
 #include "proto/limits.h"
-#include "proto/noise.h"
+#include "proto/session/noise.h"
 
 #include <jansson.h>
 #include <setjmp.h>

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "proto/peer.h"
-#include "proto/peer.pb-c.h"
+#include "proto/peer/peer.h"
+#include "proto/peer/peer.pb-c.h"
 #include "support/wire.h"
 
 #define ARENA_BYTES (8u << 20)

@@ -3,7 +3,7 @@
 #include "support/format_samples.h"
 #include "support/wire.h"
 
-#include "proto/section.h"
+#include "proto/batch/section.h"
 
 /* Randomness that is none, so that a sealed bundle is the same every time. */
 static void counted_bytes(void *const out, const size_t len) { sample_fill(out, len, 0x40); }

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "proto/pulse.h"
-#include "proto/pulse.pb-c.h"
+#include "proto/peer/pulse.h"
+#include "proto/peer/pulse.pb-c.h"
 #include "support/wire.h"
 
 #include <sodium.h>

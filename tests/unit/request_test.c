@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "proto/client.pb-c.h"
-#include "proto/request.h"
+#include "proto/client/client.pb-c.h"
+#include "proto/client/request.h"
 #include "support/wire.h"
 
 #define ARENA_BYTES (8u << 20)

@@ -1,6 +1,6 @@
 /* The rules of reading: which of several live values is shown, and when that is a conflict. */
-#include "proto/fields.h"
-#include "proto/rules.h"
+#include "proto/schema/fields.h"
+#include "proto/view/rules.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

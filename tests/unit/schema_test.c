@@ -1,6 +1,6 @@
 /* The schema's table is whole: what readers and writers take from it for granted. */
-#include "proto/composite.h"
-#include "proto/fields.h"
+#include "proto/schema/composite.h"
+#include "proto/schema/fields.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

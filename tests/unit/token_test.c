@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "proto/token.h"
+#include "proto/client/token.h"
 #include "support/wire.h"
 
 static const uint8_t KEY[KT_KEY_BYTES] = {1, 2, 3};

@@ -1,9 +1,9 @@
 /* Values: one form for each meaning, and a word for what is wrong with the others. */
-#include "proto/composite.h"
-#include "proto/datetime.h"
-#include "proto/fields.h"
+#include "proto/schema/composite.h"
+#include "proto/schema/datetime.h"
+#include "proto/schema/fields.h"
 #include "proto/limits.h"
-#include "proto/value.h"
+#include "proto/schema/value.h"
 
 #include <locale.h>
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* Views: sections there and back, and what is shown of live values - by the rules, the same everywhere. */
-#include "proto/fields.h"
-#include "proto/rules.h"
-#include "proto/value.h"
-#include "proto/view.h"
-#include "proto/view.pb-c.h"
+#include "proto/schema/fields.h"
+#include "proto/view/rules.h"
+#include "proto/schema/value.h"
+#include "proto/view/view.h"
+#include "proto/view/view.pb-c.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

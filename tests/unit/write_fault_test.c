@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "client/cli/json.h"
-#include "engine/apply.h"
+#include "engine/ward/apply.h"
 #include "support/bench_group.h"
 
 /* The engine's way of one line, without a word to cmocka: what failed comes back. */

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "proto/fields.h"
+#include "proto/schema/fields.h"
 #include "support/bench_group.h"
 
 #define BASE "{'entity':'customer','source_system':'revenue','source_id':'C-1','kind':'person'"

@@ -1,0 +1,43 @@
+/* The inside of a keyring, shared by the files that implement it (keyring*.c) and by nobody else. */
+#ifndef KT_ENGINE_KEYRING_STATE_H
+#define KT_ENGINE_KEYRING_STATE_H
+
+#include "engine/keys/keyring.h"
+
+#include <pthread.h>
+
+#define KT_DEK_CACHE_SLOTS 8192u /* direct-mapped, by the first bytes of the id (which is a hash) */
+
+/* One compartment as this node knows it. */
+struct kt_ring {
+    kt_compartment compartment;
+    struct kt_compartment_keys *keys; /* NULL: not read here */
+    uint8_t (*local)[KT_KEY_BYTES];   /* store keys: view, index, state; sodium_malloc */
+};
+
+struct kt_retired { struct kt_compartment_keys *keys; struct kt_retired *next; };
+
+struct kt_keyring {
+    struct kt_store *store;
+    struct kt_world *world;
+    pthread_mutex_t lock; /* everything below */
+    uint8_t *root_key;    /* sodium_malloc */
+    struct kt_identity *identity;
+    struct kt_certificate certificate;
+    bool admitted;
+    struct kt_roster **rosters; /* [0] is version 1 */
+    uint32_t rosters_len, rosters_cap;
+    struct kt_ring rings[KT_COMPARTMENTS_MAX];
+    uint32_t rings_len;
+    struct kt_retired *retired; /* keys replaced by newer ones, still in somebody's hands */
+    struct kt_dek *cache;       /* KT_DEK_CACHE_SLOTS, sodium_malloc */
+};
+
+/* Opens the bundle of this member for every compartment of the newest roster.  Lock held. */
+int kt_keyring_open_bundles(struct kt_keyring *k, struct kt_txn *t, bool *opened) KT_MUST;
+/* The ring of a compartment, made on first use.  Lock held.  NULL past KT_COMPARTMENTS_MAX or out of memory. */
+struct kt_ring *kt_keyring_ring(struct kt_keyring *k, kt_compartment c);
+/* Verifies and adds one roster on top of those held.  Lock held. */
+int kt_keyring_add_roster(struct kt_keyring *k, struct kt_bytes signed_roster) KT_MUST;
+
+#endif

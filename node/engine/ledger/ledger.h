@@ -1,0 +1,86 @@
+/* The ledger: keys, journal and store as one.  What is taken from peers and written by clients between begin and commit
+ * becomes durable and visible together, or not at all.
+ *
+ * Order of a commit: data keys (keys), batches (journal; its sync overlaps the building of views), store.  The store is
+ * a function of the journal: where it lags behind - after a machine crash, a lost file, a full disk - begin and open
+ * catch it up from its checkpoint and the journal's tail before anything else.  Engine thread only. */
+#ifndef KT_ENGINE_LEDGER_H
+#define KT_ENGINE_LEDGER_H
+
+#include "core/hlc.h"
+#include "core/vector.h"
+#include "engine/ward/apply.h"
+#include "engine/write/write.h"
+
+struct kt_ledger;
+
+struct kt_ledger_config {
+    struct kt_store *store;
+    struct kt_keyring *keyring;
+    struct kt_world *world;
+    struct kt_bytes phone_country; /* outlives the ledger */
+    bool threaded;                 /* a journal thread of its own; false: all in the caller's (simulator) */
+    /* Called now and then while the store is made again; may be NULL. */
+    void (*progress)(void *ctx, uint64_t position, uint64_t last);
+    void *progress_ctx;
+};
+
+/* Recovers what needs it.  KT_EDAMAGED: journal or keys do not hold together. */
+int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out) KT_MUST;
+void kt_ledger_close(struct kt_ledger *l);
+
+const struct kt_vector *kt_ledger_vector(const struct kt_ledger *l); /* with what the open group took */
+struct kt_origin kt_ledger_origin(const struct kt_ledger *l);        /* member and incarnation it writes as */
+int kt_ledger_new_incarnation(struct kt_ledger *l) KT_MUST;          /* between groups; durable on return */
+uint64_t kt_ledger_store_life(const struct kt_ledger *l);
+uint64_t kt_ledger_position(const struct kt_ledger *l);    /* last journal position */
+struct kt_workset *kt_ledger_workset(struct kt_ledger *l); /* to read in, within a group */
+
+int kt_ledger_begin(struct kt_ledger *l) KT_MUST;
+/* A batch of another's, judged good and next in its chain.  `o` and all it borrows stay until the commit. */
+int kt_ledger_take(struct kt_ledger *l, struct kt_opened *o) KT_MUST;
+/* Wraps that came by themselves: forged ones are dropped.  *useful: at least one was new. */
+int kt_ledger_take_wraps(struct kt_ledger *l, const struct kt_bytes *wraps, uint32_t n, bool *useful) KT_MUST;
+/* The newest pulse of a member, to be kept with this group's batches. */
+int kt_ledger_keep_pulse(struct kt_ledger *l, kt_member member, struct kt_bytes pulse) KT_MUST;
+int kt_ledger_retry_held(struct kt_ledger *l) KT_MUST;
+
+/* One record of a client.  KT_OK: merged, *token says what to wait for.  A refusal leaves the group as it was, with
+ * plan->field and plan->reason set; *fatal: the group cannot go on (the store failed). */
+int kt_ledger_put(struct kt_ledger *l, const struct kt_writer *who, const struct kt_record *record,
+                  struct kt_plan *plan, struct kt_token *token, bool *fatal) KT_MUST;
+int kt_ledger_resolve(struct kt_ledger *l, const struct kt_writer *who, struct kt_bytes conflict_id,
+                      struct kt_bytes value, bool clear, struct kt_plan *plan, struct kt_token *token,
+                      bool *fatal) KT_MUST;
+
+/* Batches of our own that this group wrote; valid until the next begin. */
+struct kt_wrote {
+    struct kt_seal seal;
+    struct kt_hash seal_hash;
+};
+/* Ends the group.  On an error nothing of it counts, and vector and working set are as before; KT_EFULL and KT_EIO may
+ * pass, others mean the process should end and recover. */
+int kt_ledger_commit(struct kt_ledger *l, const struct kt_wrote **wrote, uint32_t *wrote_len) KT_MUST;
+void kt_ledger_abort(struct kt_ledger *l);
+
+/* Stamps.  pulse_time: below every later stamp of ours, durably. */
+int kt_ledger_pulse_time(struct kt_ledger *l, kt_hlc *out) KT_MUST;
+/* Takes note of a stamp of another's; false: too far ahead of our clock to follow. */
+bool kt_ledger_observe(struct kt_ledger *l, kt_hlc seen);
+
+/* Between groups. */
+int kt_ledger_checkpoint(struct kt_ledger *l) KT_MUST;
+struct kt_ledger_state {
+    uint64_t position, store_position, held, conflicts, voided, opened_late, ops, checkpoint_position;
+    uint64_t groups, commit_ns_last; /* of the last commit, from begin of sealing to visible */
+};
+int kt_ledger_state(struct kt_ledger *l, struct kt_ledger_state *out) KT_MUST;
+/* Digests of every compartment this node reads, at the vector, between groups; KT_PULSE digests.  Held ones are left
+ * out when `settled_only` and anything is held. */
+int kt_ledger_digests(struct kt_ledger *l, struct kt_arena *a, struct kt_pulse_digest **out, uint32_t *n) KT_MUST;
+/* How many envelopes were put aside since the start: a change means that other keys are lacking. */
+uint64_t kt_ledger_held_so_far(const struct kt_ledger *l);
+/* Data keys that held envelopes wait for. */
+int kt_ledger_lacking(struct kt_ledger *l, struct kt_arena *a, struct kt_dek_id **ids, uint32_t *n) KT_MUST;
+
+#endif

@@ -1,0 +1,74 @@
+/* The inside of a ledger, shared by the files that implement it (ledger*.c) and by nobody else. */
+#ifndef KT_ENGINE_LEDGER_STATE_H
+#define KT_ENGINE_LEDGER_STATE_H
+
+#include "engine/journal/journal.h"
+#include "engine/journal/journal_writer.h"
+#include "engine/ledger/ledger.h"
+#include "engine/view/views.h"
+
+#define KT_GROUP_RECORDS 1024u /* batches of one group; more wait for the next */
+
+/* The batch of our own that this group fills. */
+struct kt_draft {
+    bool open;
+    uint64_t number;
+    uint32_t record; /* its place among the group's records: reserved when it was opened */
+    struct kt_draft_envelope envelopes[KT_ENVELOPES_PER_BATCH_MAX];
+    uint32_t len;
+    size_t bytes; /* about what it will take */
+    kt_hlc stamp_max;
+    struct {
+        kt_compartment compartment;
+        uint32_t count;
+    } sections[KT_SECTIONS_PER_BATCH_MAX];
+    uint32_t sections_len;
+};
+
+struct kt_ledger {
+    struct kt_store *store;
+    struct kt_keyring *keyring;
+    struct kt_world *world;
+    struct kt_workset *workset;
+    struct kt_views *views;
+    struct kt_journal_writer *writer;
+    struct kt_packer *packer;
+    void (*progress)(void *ctx, uint64_t position, uint64_t last);
+    void *progress_ctx;
+
+    struct kt_origin origin;
+    struct kt_clock clock;
+    kt_hlc ceiling;
+    struct kt_vector vector; /* held, with what the open group took */
+    uint64_t position;       /* of the last batch in the journal (without the open group) */
+    uint64_t store_position; /* that the store reflects */
+    uint64_t checkpoint_position;
+    uint64_t store_life;
+
+    bool in_group;
+    struct kt_arena arena; /* of the open group */
+    struct kt_wrap_group *wraps;
+    struct kt_journal_record records[KT_GROUP_RECORDS];
+    uint32_t records_len;
+    struct kt_draft draft;
+    struct kt_wrote *wrote;
+    uint32_t wrote_len;
+    struct kt_journal_group group;
+    struct kt_journal_pulse_record pulses[KT_MEMBERS_MAX];
+    uint32_t pulses_len;
+    bool touched;                /* the store changes in this group */
+    struct kt_apply_count count; /* since the start */
+    uint64_t groups, commit_ns_last;
+};
+
+/* Seals the open draft, if any, into its reserved record. */
+int kt_ledger_seal(struct kt_ledger *l) KT_MUST;
+/* Makes the store reflect the whole journal. */
+int kt_ledger_catch_up(struct kt_ledger *l) KT_MUST;
+/* Reads vector and position back from the journal, position and vector of the store likewise. */
+int kt_ledger_reload(struct kt_ledger *l) KT_MUST;
+/* Writes what the store has to say of itself: position, and the heads that these records moved. */
+int kt_ledger_mark_store(struct kt_ledger *l, const struct kt_vector_entry *heads, uint32_t n,
+                         uint64_t position) KT_MUST;
+
+#endif
