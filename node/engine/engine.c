@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define TICK_MS                 20u
+#define CATCH_UP_MS             500u        /* between two tries of a store that its disk stops */
 #define GROUP_REQUEST_BYTES     (32u << 20) /* of requests and replies; likewise */
 #define GROUP_MS_MAX            20u         /* then a group commits, whatever else waits */
 #define GROUP_ARENA_BYTES_MAX   (64u << 20)
@@ -343,13 +344,23 @@ static int handle_deferred(struct kt_engine *e)
     return err;
 }
 
+/* A store that fell behind its journal catches up as soon as it can, whether or not anything arrives. */
+static int catch_up(struct kt_engine *e, uint64_t now)
+{
+    if (!kt_ledger_lags(e->ledger) || now - e->caught_up_mono_ms < CATCH_UP_MS) return KT_OK;
+    e->caught_up_mono_ms = now;
+    const int err = kt_engine_group(e);
+    return err == KT_EFULL ? KT_OK : err;
+}
+
 static int tick(struct kt_engine *e)
 {
     const uint64_t now = kt_engine_mono_ms(e);
     if (now - e->last_tick_mono_ms < TICK_MS) return KT_OK;
     e->last_tick_mono_ms = now;
     struct kt_event ev = kt_engine_event(e, KT_EV_TICK, 0);
-    return kt_engine_replica(e, &ev, NULL);
+    const int err = catch_up(e, now);
+    return err ? err : kt_engine_replica(e, &ev, NULL);
 }
 
 int kt_engine_step(struct kt_engine *e, struct kt_input *const *inputs, uint32_t n)

@@ -63,7 +63,7 @@ struct kt_engine {
     bool head_ahead;  /* a peer holds more of us than we do: a new incarnation with the next write */
     uint64_t unsure_until_mono_ms;
     struct kt_input *deferred, **deferred_end; /* puts that wait for it */
-    uint64_t last_tick_mono_ms;
+    uint64_t last_tick_mono_ms, caught_up_mono_ms;
     struct kt_engine_status count; /* the counters in it */
 };
 

@@ -69,6 +69,9 @@ int kt_ledger_pulse_time(struct kt_ledger *l, kt_hlc *out) KT_MUST;
 bool kt_ledger_observe(struct kt_ledger *l, kt_hlc seen);
 
 /* Between groups. */
+/* The store could not follow the journal (its disk was full): lookups show less than the vector says, and there are no
+ * digests, until a begin has caught up. */
+bool kt_ledger_lags(const struct kt_ledger *l);
 int kt_ledger_checkpoint(struct kt_ledger *l) KT_MUST;
 struct kt_ledger_state {
     uint64_t position, store_position, held, conflicts, voided, opened_late, ops, checkpoint_position;

@@ -92,6 +92,11 @@ static int add_envelope(struct kt_ledger *l, const struct kt_planned_change *p, 
     return kt_apply_change(l->workset, &l->vector, at, &p->change);
 }
 
+static bool of_the_store(int e)
+{
+    return e == KT_EIO || e == KT_EFULL || e == KT_EDAMAGED || e == KT_ENOMEM || e == KT_EBUG;
+}
+
 /* Merges a plan and puts its envelopes into the draft. */
 static int write_plan(struct kt_ledger *l, const struct kt_plan *plan, struct kt_token *token, bool *fatal)
 {
@@ -100,6 +105,7 @@ static int write_plan(struct kt_ledger *l, const struct kt_plan *plan, struct kt
     *fatal = false;
     for (uint32_t i = 0; i < plan->changes_len; i++) {
         int e = prepare(l, &plan->changes[i], &ready[i]);
+        *fatal = of_the_store(e);
         if (e) return e;
         bytes += ready[i].bytes.len + ENVELOPE_OVERHEAD_BYTES;
     }
@@ -128,11 +134,6 @@ static void token_of_found(const struct kt_ledger *l, const struct kt_plan *plan
                                .sequence = l->position + l->records_len,
                                .heads_len = plan->found_len};
     memcpy(token->heads, plan->found, plan->found_len * sizeof *plan->found);
-}
-
-static bool of_the_store(int e)
-{
-    return e == KT_EIO || e == KT_EFULL || e == KT_EDAMAGED || e == KT_ENOMEM || e == KT_EBUG;
 }
 
 static int finish_plan(struct kt_ledger *l, int e, const struct kt_plan *plan, struct kt_token *token, bool *fatal)
