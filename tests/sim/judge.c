@@ -15,7 +15,7 @@
 
 struct sim_write {
     struct sim_key key;
-    uint32_t number; /* in its value */
+    uint32_t number;          /* in its value */
     bool adds, at_risk, lost; /* lost: its author, restored, has used its number again */
     struct kt_head head;
     kt_hlc at;
@@ -314,7 +314,8 @@ bool judge_converged(struct sim *s)
     bool same = true;
     kt_arena_init(&a, 64u << 20);
     for (unsigned i = 0; i < s->offices_len && same; i++) {
-        same = office_status(&s->offices[i], &a, &st[i]) && st[i].ledger.held == 0;
+        same = office_status(&s->offices[i], &a, &st[i]) && st[i].ledger.held == 0 &&
+               st[i].ledger.position == st[i].ledger.store_position;
         if (!same || i == 0) continue;
         const struct kt_hash x = kt_vector_seals_hash(st[0].vector), y = kt_vector_seals_hash(st[i].vector);
         same = memcmp(&x, &y, sizeof x) == 0;

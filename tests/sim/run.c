@@ -118,7 +118,7 @@ static void check_some(struct sim *s)
     struct kt_engine_status st;
     if (!dice_in(&s->dice, 8)) return;
     kt_arena_init(&a, 64u << 20);
-    if (office_status(o, &a, &st) && st.ledger.held == 0) {
+    if (office_status(o, &a, &st) && st.ledger.held == 0 && st.ledger.position == st.ledger.store_position) {
         judge_entity(s, o, dice_below(&s->dice, s->entities_len));
         judge_freshness(s, o);
     }

@@ -70,7 +70,7 @@ struct sim_office {
     struct kt_lookup *lookup;
     struct kt_packer *packer;
     bool up;
-    uint64_t restored_ms;  /* when it last went back to an older disk */
+    uint64_t restored_ms; /* when it last went back to an older disk */
     uint64_t start_at_ms; /* while down */
     uint64_t paused_until_ms;
     uint64_t stepped_ms;
