@@ -24,10 +24,11 @@ struct script {
 
 static void keep_record(struct script *s, const struct kt_request *r)
 {
+    struct kt_record first = r->put.records[0];
     struct kt_request one = {
-        .kind = KT_ASK_PUT, .put = {.records = r->put.records, .records_len = 1}
+        .kind = KT_ASK_PUT, .put = {.records = &first, .records_len = 1}
     };
-    one.put.records[0].line = 1;
+    first.line = 1;
     pthread_mutex_lock(&s->lock);
     kt_buf_clear(&s->record);
     int err = kt_request_encode(&one, &s->record);
