@@ -88,13 +88,21 @@ enum kt_exit kt_cli_exit(int code)
     return KT_EXIT_REFUSED;
 }
 
+/* What these mean where the node has not said a word. */
+static const char *advice_of(int code)
+{
+    if (code == KT_EINVAL) return "give --node URL, ipc://PATH or tcp://HOST:PORT, or set KONTOR_NODE";
+    if (code == KT_EKEY) return "a tcp:// node needs --key FILE, as `kontor key` makes it, readable by you alone";
+    return kt_error_advice(code);
+}
+
 enum kt_exit kt_cli_fail(const char *command, int code, struct kt_bytes reason)
 {
     fprintf(stderr, "%s: %s: ", command, kt_error_text(code));
     if (reason.len)
         fprintf(stderr, "%.*s\n", (int)reason.len, (const char *)reason.data);
     else
-        fprintf(stderr, "%s\n", kt_error_advice(code));
+        fprintf(stderr, "%s\n", advice_of(code));
     return kt_cli_exit(code);
 }
 
@@ -106,8 +114,7 @@ int kt_cli_connect(const struct kt_cli *cli, struct kt_line **out)
                                .deadline_ms = kt_line_now_ms() + CONNECT_MS};
     if (!c.url || !*c.url) return KT_EINVAL;
     if (strncmp(c.url, "tcp://", 6) == 0) {
-        int err = file ? kt_client_key_read(file, &key) : KT_EKEY;
-        if (err) return err;
+        if (!file || kt_client_key_read(file, &key)) return KT_EKEY;
         c.secret = key.secret;
         c.node_key = key.has_node ? key.node : NULL;
         c.cluster = key.cluster;

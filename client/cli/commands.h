@@ -13,6 +13,7 @@ int kt_cli_lookup(const struct kt_cli *cli, int argc, char **argv);
 int kt_cli_status(const struct kt_cli *cli, int argc, char **argv);
 int kt_cli_conflicts(const struct kt_cli *cli, int argc, char **argv);
 int kt_cli_verify(const struct kt_cli *cli, int argc, char **argv);
+int kt_cli_key(const struct kt_cli *cli, int argc, char **argv);
 int kt_cli_fields(const struct kt_cli *cli, int argc, char **argv);
 
 #endif

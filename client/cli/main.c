@@ -25,6 +25,7 @@ static const struct command {
     {"conflicts", "kontor conflicts", kt_cli_conflicts},
     {"verify",    "kontor verify",    kt_cli_verify   },
     {"fields",    "kontor fields",    kt_cli_fields   },
+    {"key",       "kontor key",       kt_cli_key      },
     {"authority", "authority",        authority       },
     {"node",      "node",             node            },
 };
@@ -38,6 +39,7 @@ static const char doc[] =
     "  status [--check]   the node, its peers, problems and what to do\n"
     "  conflicts          what two offices wrote differently: list, show, resolve\n"
     "  verify             check journal and store against seals, keys and digests\n"
+    "  key FILE           make a program's key for tcp:// nodes\n"
     "  authority, node    found an organisation, make and admit nodes\n\n"
     "Example:\n  kontor --node ipc:///run/kontor/kontor.sock lookup --id tax:123-45\n\n"
     "Exit status: 0 done, 1 no such thing, 2 usage, 3 node unreachable or gone, 4 refused, 5 data "
