@@ -3,6 +3,7 @@
 #include "core/judge.h"
 #include "engine/journal/journal.h"
 #include "engine/journal/layout.h"
+#include "engine/view/index.h"
 #include "engine/view/view_row.h"
 #include "engine/ward/workset.h"
 #include "proto/batch/batch.h"
@@ -21,6 +22,8 @@ struct verifier {
     struct kt_vector journal;                 /* as the batches themselves add up to */
     struct kt_sum (*sums)[KT_DIGEST_BUCKETS]; /* by place in the roster's compartments */
     const struct kt_roster *roster;
+    struct kt_index_bucket bucket, bucket_says; /* of the index, as it is walked */
+    uint64_t bucket_key;
 };
 
 __attribute__((format(printf, 2, 3))) static void finding(struct verifier *v, const char *format, ...)
@@ -200,12 +203,31 @@ static void check_entity(struct verifier *v, struct kt_txn *t, struct kt_bytes k
     if (key.len != KT_ENTITY_ID_BYTES || value.len < 8) finding(v, "store: an entity's row does not read");
 }
 
+/* The bucket that was walked last against what it says of itself. */
+static void end_bucket(struct verifier *v)
+{
+    if (v->bucket.postings != v->bucket_says.postings || v->bucket.sum != v->bucket_says.sum)
+        finding(v, "store: a part of the index is not what it adds up to (from hash %016llx)",
+                (unsigned long long)v->bucket_key);
+    v->bucket = v->bucket_says = (struct kt_index_bucket){0};
+}
+
 static void check_index(struct verifier *v, struct kt_txn *t, struct kt_bytes key, struct kt_bytes value)
 {
-    (void)key;
+    uint64_t hash = 0;
+    if (key.len != sizeof hash) return finding(v, "store: an index entry under a key of another length");
+    memcpy(&hash, key.data, sizeof hash);
+    if (kt_index_bucket_of(hash) != v->bucket_key) end_bucket(v);
+    v->bucket_key = kt_index_bucket_of(hash);
+    if (kt_index_is_bucket(hash)) {
+        if (kt_index_bucket_decode(value, &v->bucket_says)) finding(v, "store: a sum of the index does not read");
+        return;
+    }
+    kt_index_bucket_add(&v->bucket, hash, value);
     for (size_t at = 0; at + 24 <= value.len; at += 24) { /* the rest of the hash 16, row be64 */
         const uint64_t row = (uint64_t)be32(value.data + at + 16) << 32 | be32(value.data + at + 20);
         struct kt_bytes view;
+        if (row >> 63) continue; /* how many are not listed */
         v->report->index_entries++;
         if (v->store->ops->get(t, KT_T_store_view, KT_BYTES_OF(row), &view))
             finding(v, "store: an index entry leads to no view (row %llu)", (unsigned long long)row);
@@ -241,6 +263,7 @@ static int check_store(struct verifier *v)
     if (!e) e = walk(v, t, KT_T_store_view, check_view);
     if (!e) e = walk(v, t, KT_T_store_entity, check_entity);
     if (!e) e = walk(v, t, KT_T_store_index, check_index);
+    end_bucket(v);
     if (!e) e = ops->count(t, KT_T_store_held, &v->report->held);
     if (!e) check_sums(v, t);
     ops->abort(t);

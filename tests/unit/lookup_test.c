@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "engine/verify.h"
+#include "engine/view/index.h"
 #include "proto/schema/composite.h"
 #include "proto/client/token.h"
 #include "support/bench_group.h"
@@ -182,6 +184,136 @@ static void a_view_that_rotted_is_damage(void **state)
     json_decref(j);
 }
 
+#define INDEX_ROWS_MAX 64u
+
+/* Every row of the index: keys and copies of what stands there. */
+struct index_rows {
+    uint64_t keys[INDEX_ROWS_MAX];
+    uint8_t *values[INDEX_ROWS_MAX];
+    size_t lens[INDEX_ROWS_MAX], largest;
+    uint32_t len;
+};
+
+static void read_index(struct bench_office *o, struct index_rows *out)
+{
+    const struct kt_store_ops *ops = o->store->store->ops;
+    struct kt_cursor *c;
+    struct kt_bytes key, value;
+    enum kt_seek how = KT_SEEK_AT_OR_AFTER;
+    *out = (struct index_rows){0};
+    assert_int_equal(kt_workset_begin(o->workset, false), KT_OK);
+    assert_int_equal(ops->cursor(kt_workset_txn(o->workset), KT_T_store_index, &c), KT_OK);
+    while (!ops->seek(c, how, kt_bytes(NULL, 0), &key, &value)) {
+        how = KT_SEEK_NEXT;
+        assert_true(out->len < INDEX_ROWS_MAX);
+        memcpy(&out->keys[out->len], key.data, sizeof out->keys[0]);
+        out->values[out->len] = malloc(value.len);
+        memcpy(out->values[out->len], value.data, value.len);
+        out->lens[out->len++] = value.len;
+        if (value.len > out->largest) out->largest = value.len;
+    }
+    ops->cursor_close(c);
+    kt_workset_abort(o->workset);
+}
+
+static void forget_index(struct index_rows *rows)
+{
+    for (uint32_t i = 0; i < rows->len; i++) free(rows->values[i]);
+}
+
+/* A row of the index is lost (len 0) or is again as it was. */
+static void write_index(struct bench_office *o, uint64_t key, struct kt_bytes value)
+{
+    const struct kt_store_ops *ops = o->store->store->ops;
+    assert_int_equal(kt_workset_begin(o->workset, true), KT_OK);
+    struct kt_txn *t = kt_workset_txn(o->workset);
+    assert_int_equal(value.len ? ops->put(t, KT_T_store_index, KT_BYTES_OF(key), value)
+                               : ops->del(t, KT_T_store_index, KT_BYTES_OF(key)),
+                     KT_OK);
+    assert_int_equal(kt_workset_commit(o->workset), KT_OK);
+}
+
+static int verify(struct bench_office *o)
+{
+    struct kt_verify_report report;
+    return kt_verify_run(o->store->store, o->keyring, &report);
+}
+
+static void an_index_key_that_vanished_is_damage(void **state)
+{
+    /* Every row of the index is lost in turn: no lookup says that there is nobody, and verify sees it; when the row is
+     * back all is well. */
+    struct bench_office *o = bench_office(*state, 1);
+    static const struct {
+        enum kt_lookup_by by;
+        const char *what;
+    } asked[] = {
+        {KT_BY_ID,    "tax:1"          },
+        {KT_BY_PHONE, "030 1234567"    },
+        {KT_BY_EMAIL, "ada@example.org"},
+        {KT_BY_CASE,  "S-1"            },
+    };
+    struct index_rows rows;
+    put(o, "{'entity':'customer','source_system':'revenue','source_id':'C-1','kind':'person','identifier':[{'system':'"
+           "tax','value':'1'}],'contactPoint':[{'system':'phone','value':'+49 30 1234567'},{'system':'email','value':"
+           "'ada@example.org'}]}");
+    put(o, "{'entity':'case','source_system':'311','source_id':'S-1','status':'open'}");
+    assert_int_equal(verify(o), KT_OK);
+    read_index(o, &rows);
+    assert_int_equal(rows.len, 8); /* four terms, each in a bucket of its own */
+    for (uint32_t i = 0; i < rows.len; i++) {
+        uint32_t damaged = 0;
+        write_index(o, rows.keys[i], kt_bytes(NULL, 0));
+        for (size_t k = 0; k < sizeof asked / sizeof asked[0]; k++) {
+            json_t *j = bench_look(o, asked[k].by, asked[k].what);
+            assert_true(j || o->code == KT_EDAMAGED);
+            damaged += !j;
+            json_decref(j);
+        }
+        /* a sum alone costs nobody a hit */
+        assert_int_equal(damaged, (rows.keys[i] & ~(UINT64_MAX << 48)) != 0);
+        assert_int_equal(verify(o), KT_EDAMAGED);
+        write_index(o, rows.keys[i], kt_bytes(rows.values[i], rows.lens[i]));
+        assert_int_equal(verify(o), KT_OK);
+    }
+    forget_index(&rows);
+    assert_null(bench_look(o, KT_BY_EMAIL, "eve@example.org"));
+    assert_int_equal(o->code, KT_ENOTFOUND);
+}
+
+static void a_switchboard_is_counted_not_listed(void **state)
+{
+    /* 5,000 customers with one phone: the index stays small, lookups say that there are more, and those who take the
+     * number out leave none behind. */
+    struct bench_office *o = bench_office(*state, 1);
+    const uint32_t n = 5000, group = 250;
+    char *lines[250];
+    struct index_rows rows;
+    for (uint32_t taking = 0; taking < 2; taking++) {
+        for (uint32_t first = 0; first < n; first += group) {
+            for (uint32_t i = 0; i < group; i++)
+                assert_true(asprintf(&lines[i],
+                                     "{'entity':'customer','source_system':'revenue','source_id':'%u','kind':'person',"
+                                     "%s'contactPoint':[{'system':'phone','value':'+49 30 1'}]%s}",
+                                     first + i, taking ? "'remove':{" : "", taking ? "}" : "") > 0);
+            bench_put_all(o, (const char *const *)lines, group);
+            for (uint32_t i = 0; i < group; i++) free(lines[i]);
+        }
+        if (taking) break;
+        json_t *j = bench_look(o, KT_BY_PHONE, "030 1");
+        assert_int_equal(json_array_size(bench_at(j, "matches")), KT_MATCHES_MAX);
+        assert_true(json_is_true(bench_at(j, "more")));
+        json_decref(j);
+        read_index(o, &rows);
+        assert_int_equal(rows.len, 2);
+        assert_int_equal(rows.largest, (KT_TERM_POSTINGS_MAX + 1) * KT_POSTING_BYTES);
+        forget_index(&rows);
+    }
+    assert_int_equal(bench_rows(o, KT_T_store_index), 0);
+    assert_null(bench_look(o, KT_BY_PHONE, "030 1"));
+    assert_int_equal(o->code, KT_ENOTFOUND);
+}
+
 static void failing_reads_are_errors_not_misses(void **state)
 {
     /* Every call to the store fails in turn: the lookup gives the error, or the right answer; never "not found". */
@@ -211,6 +343,8 @@ int main(void)
         OVER(memory, questions_that_mean_nothing_are_refused),
         OVER_BOTH(a_head_row_that_vanished_is_damage),
         OVER(memory, a_view_that_rotted_is_damage),
+        OVER_BOTH(an_index_key_that_vanished_is_damage),
+        OVER_BOTH(a_switchboard_is_counted_not_listed),
         OVER(memory, failing_reads_are_errors_not_misses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

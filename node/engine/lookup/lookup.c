@@ -37,8 +37,8 @@ static int run(struct kt_looking *k)
 {
     int e = kt_looking_find(k);
     if (e) return e;
-    if (k->rows_len == 0) return KT_ENOTFOUND;
-    return k->rows_len == 1 ? kt_looking_answer(k) : kt_looking_matches(k);
+    if (k->rows_len == 0 && !k->more) return KT_ENOTFOUND;
+    return k->rows_len == 1 && !k->more ? kt_looking_answer(k) : kt_looking_matches(k);
 }
 
 int kt_lookup_run(struct kt_lookup *l, const struct kt_request *r, const struct kt_grant *grant, struct kt_arena *arena,

@@ -1,8 +1,8 @@
 /* From what somebody is known by to the rows of views.
  *
  * A miss by source or id is confirmed by a second structure: a record without a head row whose state is there says that
- * the disk is damaged, not that there is no such customer.  Identifiers, phones, addresses and case numbers have
- * no second structure on this path; kontor verify walks them. */
+ * the disk is damaged, not that there is no such customer; a miss by identifier, phone, address or case number is held
+ * against the sum of its bucket of the index. */
 #include "engine/view/index.h"
 #include "engine/lookup/lookup_state.h"
 #include "proto/schema/composite.h"
@@ -39,10 +39,19 @@ static int find_term(struct kt_looking *k, kt_compartment c, enum kt_index index
     uint8_t term[KT_TERM_BYTES];
     uint64_t *rows;
     uint32_t len;
+    uint64_t unlisted;
     int e = kt_index_term(k->w, c, index, form, term);
-    if (!e) e = kt_index_find(k->w, term, &rows, &len);
+    if (!e) e = kt_index_find(k->w, term, &rows, &len, &unlisted);
+    if (!e && unlisted) k->more = true;
     for (uint32_t i = 0; !e && i < len && !enough(k); i++) e = add_row(k, rows[i]);
     return e;
+}
+
+static int confirm_term_missed(struct kt_looking *k, kt_compartment c, enum kt_index index, struct kt_bytes form)
+{
+    uint8_t term[KT_TERM_BYTES];
+    int e = kt_index_term(k->w, c, index, form, term);
+    return e ? e : kt_index_confirm_miss(k->w, term);
 }
 
 /* Contact points are core; identifiers and case numbers are in the compartments of their systems. */
@@ -53,10 +62,13 @@ static int find_indexed(struct kt_looking *k, enum kt_index index, bool everywhe
                           kt_workset_arena(k->w), &form);
     if (e) return e == KT_ELIMIT || e == KT_ENOMEM ? e : KT_EINVAL;
     if (form.len == 0) return KT_EINVAL;
-    for (uint32_t i = 0; !e && i < k->roster->compartments_len && !enough(k); i++) {
-        const kt_compartment c = k->roster->compartments[i].number;
-        if ((everywhere || c == KT_CORE) && kt_looking_reads(k, c)) e = find_term(k, c, index, form);
-    }
+    int (*steps[])(struct kt_looking *, kt_compartment, enum kt_index, struct kt_bytes) = {find_term,
+                                                                                           confirm_term_missed};
+    for (uint32_t step = 0; step < 2 && !k->rows_len; step++)
+        for (uint32_t i = 0; !e && i < k->roster->compartments_len && !enough(k); i++) {
+            const kt_compartment c = k->roster->compartments[i].number;
+            if ((everywhere || c == KT_CORE) && kt_looking_reads(k, c)) e = steps[step](k, c, index, form);
+        }
     return e;
 }
 

@@ -23,6 +23,7 @@ struct kt_looking {
     struct kt_reply *reply;
     uint64_t *rows; /* where views stand, ascending, each once; redirects followed */
     uint32_t rows_len, rows_cap;
+    bool more; /* the index lists not all of them */
 };
 
 /* May the asker read the compartment, and can this node? */

@@ -77,12 +77,12 @@ static int by_id(const void *a, const void *b)
 int kt_looking_matches(struct kt_looking *k)
 {
     const uint32_t n = k->rows_len < KT_MATCHES_MAX ? k->rows_len : KT_MATCHES_MAX;
-    struct kt_match *m = kt_arena_array(k->arena, n, sizeof *m);
+    struct kt_match *m = kt_arena_array(k->arena, n + 1u, sizeof *m);
     int e = m ? KT_OK : KT_ELIMIT;
     for (uint32_t i = 0; i < n && !e; i++) e = describe(k, k->rows[i], &m[i]);
-    if (!e) qsort(m, n, sizeof *m, by_id);
+    if (!e && n > 1) qsort(m, n, sizeof *m, by_id);
     k->reply->lookup.matches = m;
     k->reply->lookup.matches_len = n;
-    k->reply->lookup.more = k->rows_len > n;
+    k->reply->lookup.more = k->more || k->rows_len > n;
     return e;
 }
