@@ -311,6 +311,7 @@ static int open_store(struct daemon *d)
         .map_bytes = {[KT_ENV_KEYS] = d->config->keys_map_mib << 20,
                       [KT_ENV_JOURNAL] = d->config->journal_map_mib << 20,
                       [KT_ENV_STORE] = d->config->store_map_mib << 20},
+        .boot_id_path = getenv("KONTOR_BOOT_ID_FILE"), /* kontord.8: for tests of a machine's crash */
         .say = store_says,
         .context = d
     };

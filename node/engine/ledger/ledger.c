@@ -24,8 +24,10 @@ int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out)
     if (e == KT_ENOTFOUND) e = kt_ledger_new_incarnation(l);
     if (!e && (e = kt_keyring_number_get(c->keyring, "hlc-ceiling", &l->ceiling)) == KT_ENOTFOUND) e = KT_OK;
     l->clock.last = l->ceiling;
-    if (!e && !l->store->store_survived && (e = l->store->ops->restore(l->store)) == KT_ENOTFOUND)
-        e = l->store->ops->discard(l->store);
+    if (!e && !l->store->store_survived) {
+        e = l->store->ops->restore(l->store);
+        if (e == KT_ENOTFOUND || e == KT_EDAMAGED) e = l->store->ops->discard(l->store); /* from the journal alone */
+    }
     if (!e) e = kt_ledger_reload(l);
     l->checkpoint_position = l->store->store_survived ? 0 : l->store_position;
     if (!e && l->store_position > l->position) { /* never ahead of the journal: then it is of another life */
