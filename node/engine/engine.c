@@ -238,15 +238,21 @@ static void defer(struct kt_engine *e, const struct kt_input *in)
     e->deferred_end = &copy->next;
 }
 
-/* Before the first write after a move or another boot: has a peer told us our own head?  One that knows more makes us
- * take a new incarnation; reaching none in time, likewise. */
+bool kt_engine_unsure(const struct kt_engine *e)
+{
+    return e->head_unsure && !e->head_ahead && kt_engine_mono_ms(e) < e->unsure_until_mono_ms;
+}
+
+/* Before the first write after a move or another boot: have the peers told us our own head?  One that knows more makes
+ * us take a new incarnation; not reaching all in time, likewise: who was not reached may hold what we forgot. */
 static int settle_head(struct kt_engine *e, bool *wait)
 {
     *wait = false;
     if (e->head_unsure && !e->head_ahead) {
-        *wait = kt_engine_mono_ms(e) < e->unsure_until_mono_ms;
+        *wait = kt_engine_unsure(e);
         if (*wait) return KT_OK;
-        kt_engine_note(e, "incarnation", "no peer could confirm our own head: writing under a new incarnation");
+        kt_engine_note(e, "incarnation",
+                       "not every other office could confirm our own head: writing under a new incarnation");
     }
     if (!e->head_unsure && !e->head_ahead) return KT_OK;
     int err = kt_engine_commit(e);

@@ -107,7 +107,8 @@ static int carry_out(struct kt_engine *e, const struct kt_effect *f, const struc
     case KT_FX_SEND_ERASURES:
         return KT_OK; /* none can be issued yet */
     case KT_FX_PULSE:
-        return kt_engine_pulse(e, f->whole);
+        /* no word of being complete while a peer may hold more of us than we do */
+        return kt_engine_unsure(e) ? KT_OK : kt_engine_pulse(e, f->whole);
     case KT_FX_KEEP_PULSE:
         return keep_pulse(e, ev, f->member);
     case KT_FX_FORK:
@@ -262,6 +263,24 @@ int kt_engine_keys_came(struct kt_engine *e)
     return err;
 }
 
+/* A whole pull says what its sender holds of us.  One office may lack what another has of us: our own head is known
+ * once every other member has said so. */
+static int confirm_head(struct kt_engine *e, uint64_t link)
+{
+    const struct kt_engine_link *l = kt_engine_link(e, link);
+    const struct kt_roster *roster = kt_keyring_roster(e->keyring);
+    bool all = true;
+    if (!e->head_unsure || !l) return KT_OK;
+    if (e->confirmed_len < KT_PEERS_MAX) e->confirmed[e->confirmed_len++] = l->member;
+    for (uint32_t m = 0; m < roster->members_len && all; m++) {
+        uint32_t i = 0;
+        while (i < e->confirmed_len && e->confirmed[i] != roster->members[m].number) i++;
+        all = i < e->confirmed_len || roster->members[m].revoked ||
+              roster->members[m].number == kt_ledger_origin(e->ledger).member;
+    }
+    return all ? kt_engine_head_known(e) : KT_OK;
+}
+
 int kt_engine_frame(struct kt_engine *e, struct kt_intake *i)
 {
     int err = KT_OK;
@@ -286,7 +305,7 @@ int kt_engine_frame(struct kt_engine *e, struct kt_intake *i)
     case KT_PEER_PULL:
         err = kt_engine_replica(e, &ev, NULL);
         /* a whole pull tells all its sender holds of us: more than we do has just made head_ahead true */
-        return err || !i->message.pull.whole ? err : kt_engine_head_known(e);
+        return err || !i->message.pull.whole ? err : confirm_head(e, i->link);
     default:
         return kt_engine_replica(e, &ev, NULL);
     }

@@ -59,8 +59,10 @@ struct kt_engine {
     uint32_t answering_len, answering_cap;
     struct kt_waiting *waiting;
 
-    bool head_unsure; /* ask a peer for our own head before the first write */
-    bool head_ahead;  /* a peer holds more of us than we do: a new incarnation with the next write */
+    bool head_unsure;                  /* ask the peers for our own head before the first write */
+    kt_member confirmed[KT_PEERS_MAX]; /* who has told us; some perhaps twice */
+    uint32_t confirmed_len;
+    bool head_ahead; /* a peer holds more of us than we do: a new incarnation with the next write */
     uint64_t unsure_until_mono_ms;
     struct kt_input *deferred, **deferred_end; /* puts that wait for it */
     uint64_t last_tick_mono_ms, caught_up_mono_ms;
@@ -74,6 +76,7 @@ void kt_engine_note(struct kt_engine *e, const char *event, const char *format, 
 int kt_engine_group(struct kt_engine *e) KT_MUST;
 /* Our own head is known again after a move or another boot (unless a peer holds more of us). */
 int kt_engine_head_known(struct kt_engine *e) KT_MUST;
+bool kt_engine_unsure(const struct kt_engine *e); /* of our own head, and peers may still tell in time */
 /* Commits the open group, tells the replica, answers the puts, sends what waited. */
 int kt_engine_commit(struct kt_engine *e) KT_MUST;
 
