@@ -47,6 +47,28 @@ static void make_checkpoint(void *arg, struct kt_engine *e)
     if (err) sim_say(o->sim, "office-%u makes no checkpoint: %s", o->number + 1, kt_error_text(err));
 }
 
+static void fill_disk(struct sim_office *o)
+{
+    static const char *const names[] = {"keys", "journal", "store"};
+    const enum kt_env env = dice_below(&o->sim->dice, KT_ENV_COUNT);
+    struct kt_env_info info;
+    sim_must(o->store->ops->info(o->store, env, &info) == KT_OK, "no word of a disk");
+    kt_memory_limit(o->disk, env, info.used_bytes + dice_below(&o->sim->dice, 4000));
+    o->full_until_ms = o->sim->now_ms + long_or_short(o->sim, 2000, 20000);
+    sim_say(o->sim, "office-%u's %s are full", o->number + 1, names[env]);
+}
+
+static void free_disks(struct sim *s)
+{
+    for (unsigned i = 0; i < s->offices_len; i++) {
+        struct sim_office *o = &s->offices[i];
+        if (!o->full_until_ms || s->now_ms < o->full_until_ms) continue;
+        for (unsigned env = 0; env < KT_ENV_COUNT; env++) kt_memory_limit(o->disk, env, 0);
+        o->full_until_ms = 0;
+        sim_say(s, "office-%u has room again", i + 1);
+    }
+}
+
 static void chaos_of_offices(struct sim *s)
 {
     struct sim_office *o;
@@ -61,6 +83,7 @@ static void chaos_of_offices(struct sim *s)
         o->fail_nth = 1 + dice_below(&s->dice, dice_in(&s->dice, 2) ? 20 : 300);
         o->fail_with = dice_in(&s->dice, 3) ? KT_EFULL : KT_EIO;
     }
+    if (sim_once_in(s, s->chaos.full) && (o = any_up(s)) && o->requests_waiting <= 1) fill_disk(o);
     if (sim_once_in(s, s->chaos.save) && (o = any_up(s))) office_save(o);
     if (sim_once_in(s, s->chaos.restore) && (o = any_up(s))) office_restore(o);
     if (sim_once_in(s, s->chaos.checkpoint) && (o = any_up(s))) {
@@ -103,6 +126,7 @@ static void chaos_of_lines(struct sim *s)
 
 void chaos_run(struct sim *s)
 {
+    free_disks(s);
     chaos_of_offices(s);
     if (s->lines_len) chaos_of_lines(s);
 }

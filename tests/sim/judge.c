@@ -274,8 +274,10 @@ void judge_freshness(struct sim *s, struct sim_office *o)
         if (!offices[i].known || m == o->number + 1) continue;
         for (uint32_t k = 0; k < s->writes_len; k++) {
             const struct sim_write *w = &s->writes[k];
-            if (w->head.origin.member != m || kt_hlc_ms(w->at) >= offices[i].complete_through_ms || w->at_risk ||
-                covers(&o->vector, w))
+            /* what a restored office forgot and has not learnt again, it cannot speak of */
+            const bool forgotten = s->offices[m - 1].restored_ms && !covers(&s->offices[m - 1].vector, w);
+            if (w->head.origin.member != m || kt_hlc_ms(w->at) >= offices[i].complete_through_ms || forgotten ||
+                w->at_risk || covers(&o->vector, w))
                 continue;
             sim_fail(s, SIM_LOST, "office-%u says it is complete for office-%u through %llu and lacks write %u of %llu",
                      o->number + 1, m, (unsigned long long)offices[i].complete_through_ms, w->number,

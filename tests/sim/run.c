@@ -145,6 +145,7 @@ static void calm_down(struct sim *s)
         o->world.skew_ms = 0;
         o->paused_until_ms = 0;
         o->fail_nth = 0;
+        o->full_until_ms = 0;
         o->start_at_ms = s->now_ms;
         for (unsigned env = 0; env < KT_ENV_COUNT; env++) kt_memory_limit(o->disk, env, 0);
     }

@@ -76,6 +76,7 @@ struct sim_office {
     uint64_t stepped_ms;
     uint64_t fail_nth; /* a call of the store fails in the next step: the nth; 0: none */
     int fail_with;
+    uint64_t full_until_ms; /* one of its environments takes no more */
     struct kt_input *inbox[256];
     uint32_t inbox_len;
     struct kt_vector vector;   /* as its disk has it: after the last step, or when it stopped */

@@ -190,7 +190,7 @@ void workload_run(struct sim *s)
 {
     if (!s->requests_left || !dice_in(&s->dice, s->once_in)) return;
     struct sim_office *o = &s->offices[dice_below(&s->dice, s->offices_len)];
-    bool alone = o->fail_nth > 0;
+    bool alone = o->fail_nth > 0 || o->full_until_ms > 0;
     for (struct sim_request *r = s->asked; r; r = r->next) alone = alone || (r->office == o->number && r->copies);
     if (!o->up || o->inbox_len > 100 || (alone && o->requests_waiting)) return;
     s->requests_left--;
