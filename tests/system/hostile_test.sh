@@ -33,14 +33,21 @@ all_closed "random bytes to the clients' socket" "$(head -c 65536 /dev/urandom |
 all_closed "a client's request of 2 GiB" "$(printf '\0SP\0\0\x30\0\0\x01\0\0\0\0\x80\0\0\0hello' | poke "$client" 20 20)"
 serves garbage
 
-: | poke "$peer" 1000 30 >"$work/silent" &
+# they come again and again, so that there are always some
+for _ in 1 2; do : | poke "$peer" 1000 30; done >"$work/silent" &
 silent=$!
 : | poke "$client" 500 3 >"$work/idle" &
 idle=$!
 serves silence
+# while they are there, an honest peer links anew
+ops cut 1
+await 20 "office-1 has lost its link" no_links 1
+ops heal 1 || fail "among silent strangers the offices do not link"
+serves amid-silence
+kill -0 "$silent" || fail "the strangers were gone before the offices linked"
 wait "$silent" || fail "nobody could connect"
 wait "$idle" || fail "no client could connect"
-all_closed "a thousand peers that say nothing" "$(cat "$work/silent")"
+while read -r line; do all_closed "a thousand peers that say nothing" "$line"; done <"$work/silent"
 serves crowd
 
 await 20 "the descriptors come back ($before before)" eval '[ "$(descriptors)" -le $((before + 8)) ]'

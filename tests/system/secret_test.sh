@@ -54,12 +54,22 @@ Mondkalb
 END
 $town | grep -o '"familyName":"[^"]*"\|"value":"[^"]*@[^"]*"\|"source_id":"[PMH]-[0-9]*"\|"system":"tax","value":"[^"]*"' |
     sed 's/.*:"//; s/"$//' | sort -u | awk 'length($0) >= 6' >>"$work/words"
+# in other forms: case beyond ASCII, accents written apart and left out, telephones as digits
+sed 's/.*/\U&/' "$work/words" >"$work/upper"
+sed 's/.*/\L&/' "$work/words" >"$work/lower"
+sed 's/ß/ss/g; s/[^+0-9]*\([+0-9 ]\{9,\}\).*/\1/; s/ //g' "$work/words" | awk 'length($0) >= 6' >"$work/plain"
+sort -u -o "$work/words" "$work/words" "$work/upper" "$work/lower" "$work/plain"
 [ "$(lines_in "$work/words")" -gt 150 ] || fail "only $(lines_in "$work/words") words to look for"
 
-# The search itself must be able to find: a file that holds one of them.
+# The search itself must be able to find: in a file that holds one of them among zeros, and in what was put.
 mkdir "$work/proof" && printf 'x\0\0quastenflosser\0' >"$work/proof/file"
 search() { LC_ALL=C grep -raoiF -D skip -f "$work/words" "$@"; }
 search "$work/proof" >/dev/null || fail "the search finds nothing even where there is something"
+[ "$(search "$work/more" | wc -l)" -gt 15 ] || fail "the search does not find what was put: $(search "$work/more" | wc -l) words"
+# and a line captured in the clear would be readable: its first bytes are, for they greet
+for line in 1-2 1-3 2-3; do
+    LC_ALL=C grep -qa -F KONTOR "$work/line-$line" || fail "line $line shows not even the greeting: is that what went over it?"
+done
 
 for line in 1-2 1-3 2-3; do [ "$(wc -c <"$work/line-$line")" -gt 20000 ] || fail "little was captured on line $line"; done
 hits=$(search "$cluster" "$work"/line-* | sort | uniq -c | head -n 5) || true
