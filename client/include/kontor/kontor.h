@@ -113,8 +113,8 @@ void kontor_close(struct kontor *k);
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* A record: what a source system says of one entity.  Names of kinds, fields and columns are those of `kontor put`
- * (README.md).  Errors are kept: after the first, later calls do nothing and give the same code, and kontor_put gives
+/* A record: what a source system says of one entity.  Names of kinds, fields and columns are those `kontor fields`
+ * lists.  Errors are kept: after the first, later calls do nothing and give the same code, and kontor_put gives
  * it as the record's result - so a builder may be written straight on. */
 struct kontor_record;
 
