@@ -1,6 +1,6 @@
 #include "support/asker.h"
 
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

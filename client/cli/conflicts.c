@@ -1,7 +1,7 @@
 /* kontor conflicts: what offices wrote differently, listed until somebody decides. */
 #include "client/cli/card.h"
 #include "client/cli/commands.h"
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 
 #include <stdlib.h>
 #include <string.h>

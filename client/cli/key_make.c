@@ -2,7 +2,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/files.h"
 #include "client/cli/key.h"
-#include "client/cli/offline.h"
+#include "client/cli/authority/offline.h"
 
 #include <sodium.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* kontor lookup: who is this, and what have we all done for them? */
 #include "client/cli/card.h"
 #include "client/cli/commands.h"
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* kontor: which command, and who runs it. */
-#include "client/cli/authority.h"
+#include "client/cli/authority/authority.h"
 #include "client/cli/commands.h"
 
 #include <signal.h>

@@ -3,7 +3,7 @@
 #define KT_CLI_TALLY_H
 
 #include "client/cli/call.h"
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 
 struct kt_tally {
     const char *what; /* in front of the number: "line", "row at line" */

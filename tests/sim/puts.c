@@ -1,7 +1,7 @@
 /* What is put: one line about one field, as a client would write it, and what the judge is to expect of it. */
 #include "sim/workload.h"
 
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "proto/schema/fields.h"
 
 #include <stdarg.h>
@@ -219,7 +219,7 @@ bool workload_resolve(struct sim_office *o)
     char value[32];
     kt_arena_init(&a, ARENA_BYTES_MAX);
     s->running = o;
-    const int err = kt_lookup_conflicts(o->lookup, kt_bytes(NULL, 0), &a, &reply);
+    const int err = kt_lookup_conflicts(o->lookup, kt_bytes(NULL, 0), NULL, &a, &reply);
     s->running = NULL;
     if (err) sim_fail(s, SIM_LOST, "office-%u does not list its conflicts: %s", o->number + 1, kt_error_text(err));
     bool found = false;

@@ -1,7 +1,7 @@
 #include "support/bench_office.h"
 #include "support/bench_organisation.h"
 
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "engine/ward/apply.h"
 #include "proto/schema/fields.h"
 
@@ -251,7 +251,7 @@ int bench_resolve(struct bench_office *o, const char *id, const char *value_json
     struct kt_bytes value = {0};
     bool clear;
     kt_arena_reset(&o->arena);
-    OK(kt_lookup_conflicts(o->lookup, kt_str(id), &o->arena, &reply));
+    OK(kt_lookup_conflicts(o->lookup, kt_str(id), NULL, &o->arena, &reply));
     OK(kt_json_value(kt_schema_field(reply.conflicts.items[0].field), quoted(&o->arena, value_json), &o->arena, &value,
                      &clear, &fault));
     OK(kt_workset_begin(o->workset, true));
@@ -332,7 +332,7 @@ json_t *bench_conflicts(struct bench_office *o)
 {
     kt_arena_reset(&o->arena);
     o->reply = (struct kt_reply){.kind = KT_ASK_CONFLICTS};
-    OK(kt_lookup_conflicts(o->lookup, kt_bytes(NULL, 0), &o->arena, &o->reply));
+    OK(kt_lookup_conflicts(o->lookup, kt_bytes(NULL, 0), NULL, &o->arena, &o->reply));
     json_t *j = kt_json_conflicts(&o->reply);
     assert_non_null(j);
     return j;

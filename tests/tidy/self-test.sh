@@ -50,8 +50,8 @@ layers)
     expect 'the store layer may not include "net/link.h"'
     echo '#include "engine/rows.h"' | plant client/a.c
     expect 'the client layer may not include "engine/rows.h"'
-    echo '#include "client/cli/json.h"' | plant client/a.c
-    expect 'the client layer may not include "client/cli/json.h"'
+    echo '#include "client/cli/json/json.h"' | plant client/a.c
+    expect 'the client layer may not include "client/cli/json/json.h"'
     echo '#include "host/daemon.h"' | plant client/cli/a.c
     expect 'the cli layer may not include "host/daemon.h"'
     echo '#include "merge.h"' | plant node/core/a.c

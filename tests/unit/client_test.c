@@ -1,5 +1,5 @@
 /* libkontor: what a program builds arrives as what a put line says, and what a node answers can be read. */
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "proto/schema/fields.h"
 #include "proto/schema/schema.h"
 #include "proto/view/view.h"

@@ -1,5 +1,5 @@
 /* CSV files as spreadsheets and broken downloads leave them. */
-#include "client/cli/csv.h"
+#include "client/cli/import/csv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Files as offices have them become records; what is wrong with them is named by line and column. */
-#include "client/cli/csv.h"
-#include "client/cli/map.h"
+#include "client/cli/import/csv.h"
+#include "client/cli/import/map.h"
 #include "proto/schema/fields.h"
 #include "proto/schema/value.h"
 

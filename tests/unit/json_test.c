@@ -1,5 +1,5 @@
 /* Lines that people and scripts write become records; bad ones are named. */
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "proto/schema/fields.h"
 #include "proto/limits.h"
 #include "proto/schema/value.h"

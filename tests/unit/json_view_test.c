@@ -1,5 +1,5 @@
 /* Views and answers become the JSON that the design shows: what was put comes back under the same names. */
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "proto/schema/composite.h"
 #include "proto/schema/fields.h"
 #include "proto/schema/value.h"

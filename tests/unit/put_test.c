@@ -1,7 +1,7 @@
 /* Lines on their way from a file to a node: cut apart, gathered, sent several at once, and told of one by one. */
 #include "client/cli/lines.h"
 #include "client/cli/pipeline.h"
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "client/cli/tally.h"
 #include "support/scripted_node.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "engine/ward/apply.h"
 #include "support/bench_group.h"
 

@@ -1,7 +1,7 @@
 /* kontor-compare: is everything that stands in a file of a real office to be found at a node, cell by cell?  What is
  * expected is written here apart from the importer's maps. */
 #include "client/cli/call.h"
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "support/compare/table.h"
 
 #include <signal.h>

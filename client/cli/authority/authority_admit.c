@@ -1,4 +1,4 @@
-#include "client/cli/authority_admit.h"
+#include "client/cli/authority/authority_admit.h"
 
 #include <libgen.h>
 #include <sodium.h>

@@ -1,6 +1,6 @@
-#include "client/cli/authority_show.h"
+#include "client/cli/authority/authority_show.h"
 
-#include "client/cli/offline.h"
+#include "client/cli/authority/offline.h"
 
 #include <argp.h>
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* kontor import: the rows of a CSV file as entities, by a preset or a map. */
 #include "client/cli/commands.h"
 #include "client/cli/files.h"
-#include "client/cli/map.h"
+#include "client/cli/import/map.h"
 #include "client/cli/pipeline.h"
 #include "client/cli/progress.h"
 #include "client/cli/tally.h"

@@ -1,4 +1,4 @@
-#include "client/cli/authority_store.h"
+#include "client/cli/authority/authority_store.h"
 
 #include <errno.h>
 #include <fcntl.h>

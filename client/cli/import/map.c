@@ -1,7 +1,7 @@
-#include "client/cli/map.h"
+#include "client/cli/import/map.h"
 
-#include "client/cli/json_parts.h"
-#include "client/cli/map_cell.h"
+#include "client/cli/json/json_parts.h"
+#include "client/cli/import/map_cell.h"
 #include "proto/limits.h"
 #include "proto/schema/value.h"
 

@@ -1,7 +1,7 @@
 /* kontor node init: a node's root key, its identity sealed under it, and the request to join. */
-#include "client/cli/authority.h"
+#include "client/cli/authority/authority.h"
 #include "client/cli/files.h"
-#include "client/cli/offline.h"
+#include "client/cli/authority/offline.h"
 #include "proto/roster/roster.h"
 
 #include <argp.h>

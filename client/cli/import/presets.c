@@ -1,5 +1,5 @@
 /* Maps for files that are known.  Columns that say the same twice are left out where noted; nothing else is. */
-#include "client/cli/map.h"
+#include "client/cli/import/map.h"
 
 #include <string.h>
 

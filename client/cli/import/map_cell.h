@@ -2,7 +2,7 @@
 #ifndef KT_CLI_MAP_CELL_H
 #define KT_CLI_MAP_CELL_H
 
-#include "client/cli/csv.h"
+#include "client/cli/import/csv.h"
 #include "proto/buffer.h"
 
 #include <jansson.h>

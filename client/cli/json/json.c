@@ -1,5 +1,5 @@
 /* Answers that are no view, and JSON as text. */
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "proto/schema/datetime.h"
 
 #include <stdio.h>

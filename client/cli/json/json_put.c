@@ -1,5 +1,5 @@
 /* One line of `put` as a record. */
-#include "client/cli/json_parts.h"
+#include "client/cli/json/json_parts.h"
 #include "proto/schema/fields.h"
 #include "proto/limits.h"
 

@@ -1,4 +1,4 @@
-#include "client/cli/map_cell.h"
+#include "client/cli/import/map_cell.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef KT_CLI_AUTHORITY_ADMIT_H
 #define KT_CLI_AUTHORITY_ADMIT_H
 
-#include "client/cli/authority_store.h"
+#include "client/cli/authority/authority_store.h"
 
 #define KT_ADMIT_NAMES_MAX 1024u /* of each kind on one command line */
 

@@ -1,5 +1,5 @@
 /* Views and answers as JSON. */
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 #include "proto/schema/datetime.h"
 #include "proto/schema/fields.h"
 #include "proto/schema/value.h"

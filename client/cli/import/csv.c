@@ -1,4 +1,4 @@
-#include "client/cli/csv.h"
+#include "client/cli/import/csv.h"
 
 #include "client/cli/lines.h"
 

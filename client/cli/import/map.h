@@ -20,8 +20,8 @@
 #ifndef KT_CLI_MAP_H
 #define KT_CLI_MAP_H
 
-#include "client/cli/csv.h"
-#include "client/cli/json.h"
+#include "client/cli/import/csv.h"
+#include "client/cli/json/json.h"
 
 struct kt_map;
 

@@ -1,5 +1,5 @@
 /* One JSON value to the bytes of one value (proto/schema/value.h). */
-#include "client/cli/json_parts.h"
+#include "client/cli/json/json_parts.h"
 #include "proto/schema/fields.h"
 #include "proto/limits.h"
 #include "proto/schema/value.h"

@@ -2,7 +2,7 @@
 #ifndef KT_CLI_JSON_PARTS_H
 #define KT_CLI_JSON_PARTS_H
 
-#include "client/cli/json.h"
+#include "client/cli/json/json.h"
 
 struct kt_json_put {
     struct kt_arena *arena;

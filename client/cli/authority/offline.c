@@ -1,4 +1,4 @@
-#include "client/cli/offline.h"
+#include "client/cli/authority/offline.h"
 
 #include <argp.h>
 #include <errno.h>

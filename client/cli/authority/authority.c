@@ -1,9 +1,9 @@
 /* kontor authority init | admit | show */
-#include "client/cli/authority.h"
+#include "client/cli/authority/authority.h"
 
-#include "client/cli/authority_admit.h"
-#include "client/cli/authority_show.h"
-#include "client/cli/offline.h"
+#include "client/cli/authority/authority_admit.h"
+#include "client/cli/authority/authority_show.h"
+#include "client/cli/authority/offline.h"
 
 #include <argp.h>
 #include <stdio.h>
