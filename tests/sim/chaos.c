@@ -26,7 +26,10 @@ void chaos_open(struct sim *s)
         .cut = rate(s, 3, 3, 30),
         .partition = rate(s, 3, 5, 40),
         .slow = rate(s, 4, 5, 40),
+        .no_keys = rate(s, 4, 10, 60),
     };
+    /* a key that its author alone has is gone with the author's files: nothing to be learnt from that */
+    if (s->chaos.no_keys) s->chaos.restore = 0;
 }
 
 static struct sim_office *any_up(struct sim *s)
@@ -89,6 +92,10 @@ static void chaos_of_offices(struct sim *s)
     if (sim_once_in(s, s->chaos.checkpoint) && (o = any_up(s))) {
         const struct kt_input in = {.kind = KT_IN_CALL, .call = make_checkpoint, .arg = o};
         office_input(o, &in);
+    }
+    if (sim_once_in(s, s->chaos.no_keys) && (o = any_up(s))) {
+        o->drops_wraps_until_ms = s->now_ms + long_or_short(s, 3000, 30000);
+        sim_say(s, "office-%u sends no data keys", o->number + 1);
     }
     if (sim_once_in(s, s->chaos.clock) && (o = any_up(s))) {
         static const int64_t jumps_ms[] = {1000, 30000, 70000, 86400000, 315360000000};

@@ -16,6 +16,7 @@
 struct sim_write {
     struct sim_key key;
     uint32_t number;          /* in its value */
+    enum sim_verdict verdict; /* of a link */
     bool adds, at_risk, lost; /* lost: its author, restored, has used its number again */
     struct kt_head head;
     kt_hlc at;
@@ -70,47 +71,124 @@ static uint32_t *room(const struct sim *s)
     return list;
 }
 
-bool judge_in_conflict(struct sim *s, struct sim_office *o, const struct sim_key *k)
+static bool any_live(struct sim *s, struct sim_office *o, const struct sim_key *k)
 {
     uint32_t *live = room(s);
     const uint32_t n = live_at(s, &o->vector, k, live);
     free(live);
-    return n > 1;
+    return n > 0;
+}
+
+bool judge_linked(struct sim *s, struct sim_office *o, unsigned link)
+{
+    const struct sim_key key = {link, KT_F_IDENTITY_LINK_VERDICT, 0};
+    uint32_t *live = room(s);
+    const uint32_t n = live_at(s, &o->vector, &key, live);
+    enum sim_verdict strictest = n ? SIM_MATCH : SIM_NO_MATCH;
+    for (uint32_t i = 0; i < n; i++)
+        if (s->writes[live[i]].verdict < strictest) strictest = s->writes[live[i]].verdict;
+    free(live);
+    return strictest == SIM_MATCH;
+}
+
+bool judge_known(struct sim *s, struct sim_office *o, unsigned entity)
+{
+    const struct sim_key key = {entity, KT_F_CUSTOMER_SOURCE, 0};
+    return any_live(s, o, &key);
 }
 
 /* ------------------------------------------------------------------------------------------------- what happened */
 
-void judge_write(struct sim *s, struct sim_office *o, const struct sim_intent *in, uint32_t number, struct kt_head head,
-                 kt_hlc at)
+static void add(struct sim *s, struct sim_office *o, const struct sim_write *w)
+{
+    if (s->writes_len == s->writes_cap) {
+        s->writes_cap = s->writes_cap ? 2 * s->writes_cap : 256;
+        s->writes = realloc(s->writes, s->writes_cap * sizeof *s->writes);
+        sim_must(s->writes != NULL, "out of memory");
+    }
+    s->writes[s->writes_len++] = *w;
+    sim_say(s, "office-%u has %s %u (%s:%s field %x/%u) in batch %u/%llx/%llu, in place of %u", o->number + 1,
+            w->adds ? "written" : "taken away", w->number, s->entities[w->key.entity].system,
+            s->entities[w->key.entity].id, w->key.field, w->key.element, w->head.origin.member,
+            (unsigned long long)w->head.origin.incarnation, (unsigned long long)w->head.number, w->replaces_len);
+}
+
+/* A restored office may use numbers again that nobody else has seen: what stood under them is gone. */
+static void number_used_again(struct sim *s, struct kt_head head)
 {
     for (uint32_t i = 0; i < s->writes_len; i++) {
         struct sim_write *w = &s->writes[i];
         if (w->at_risk && !kt_origin_compare(w->head.origin, head.origin) && w->head.number >= head.number)
             w->lost = true;
     }
-    uint32_t *live = room(s), kept = 0;
-    const uint32_t n = live_at(s, &o->vector, &in->key, live);
+}
+
+/* All that is live of a key goes; nothing, where there is nothing. */
+static bool take_away(struct sim *s, struct sim_office *o, struct sim_write w)
+{
+    w.adds = false;
+    w.replaces = room(s);
+    w.replaces_len = live_at(s, &o->vector, &w.key, w.replaces);
+    const bool any = w.replaces_len > 0;
+    if (any)
+        add(s, o, &w);
+    else
+        free(w.replaces);
+    return any;
+}
+
+/* A delete replaces all it sees of an entity, and says so where it was not said. */
+static void judge_delete(struct sim *s, struct sim_office *o, struct sim_write w)
+{
+    const struct sim_key said = {w.key.entity, KT_F_CUSTOMER_DELETED, 0};
+    const uint32_t len = s->writes_len;
+    bool any = false;
+    for (uint32_t i = 0; i < len; i++) {
+        if (s->writes[i].key.entity != said.entity || s->writes[i].key.field == said.field) continue;
+        w.key = s->writes[i].key;
+        any = take_away(s, o, w) || any;
+    }
+    w.key = said;
+    w.adds = true;
+    w.replaces = room(s);
+    if (any && !any_live(s, o, &said))
+        add(s, o, &w);
+    else
+        free(w.replaces);
+}
+
+/* A put of a customer brings it back, and names it where no name is live. */
+static void judge_named(struct sim *s, struct sim_office *o, struct sim_write w)
+{
+    w.key = (struct sim_key){w.key.entity, KT_F_CUSTOMER_DELETED, 0};
+    (void)take_away(s, o, w);
+    w.key.field = KT_F_CUSTOMER_SOURCE;
+    if (any_live(s, o, &w.key)) return;
+    w.adds = true;
+    w.replaces = room(s);
+    add(s, o, &w);
+}
+
+void judge_write(struct sim *s, struct sim_office *o, const struct sim_intent *in, uint32_t number, struct kt_head head,
+                 kt_hlc at)
+{
+    struct sim_write w = {
+        .key = in->key, .number = number, .verdict = in->verdict, .adds = in->adds, .head = head, .at = at};
+    number_used_again(s, head);
+    if (in->deletes) {
+        judge_delete(s, o, w);
+        return;
+    }
+    if (s->entities[in->key.entity].kind == KT_CUSTOMER && in->adds && !in->resolves) judge_named(s, o, w);
+    w.replaces = room(s);
+    const uint32_t n = live_at(s, &o->vector, &in->key, w.replaces);
     for (uint32_t i = 0; i < n; i++) {
-        const struct sim_write *w = &s->writes[live[i]];
+        const struct sim_write *seen = &s->writes[w.replaces[i]];
         const bool all = in->way == SIM_WRITE_ELEMENT || in->resolves || (n == 1 && !in->by_basis);
-        const bool own = !in->by_basis && w->head.origin.member == o->number + 1;
-        if (all || own || (in->by_basis && covers(&in->basis, w))) live[kept++] = live[i];
+        const bool own = !in->by_basis && seen->head.origin.member == o->number + 1;
+        if (all || own || (in->by_basis && covers(&in->basis, seen))) w.replaces[w.replaces_len++] = w.replaces[i];
     }
-    if (s->writes_len == s->writes_cap) {
-        s->writes_cap = s->writes_cap ? 2 * s->writes_cap : 256;
-        s->writes = realloc(s->writes, s->writes_cap * sizeof *s->writes);
-        sim_must(s->writes != NULL, "out of memory");
-    }
-    s->writes[s->writes_len++] = (struct sim_write){.key = in->key,
-                                                    .number = number,
-                                                    .adds = in->adds,
-                                                    .head = head,
-                                                    .at = at,
-                                                    .replaces = live,
-                                                    .replaces_len = kept};
-    sim_say(s, "office-%u has written %u (%s:%s field %x/%u) in batch %u/%llx/%llu, in place of %u", o->number + 1,
-            number, s->entities[in->key.entity].system, s->entities[in->key.entity].id, in->key.field, in->key.element,
-            head.origin.member, (unsigned long long)head.origin.incarnation, (unsigned long long)head.number, kept);
+    add(s, o, &w);
 }
 
 void judge_restored(struct sim *s, struct sim_office *o, const struct kt_vector *older)
@@ -201,7 +279,9 @@ static void compare_field(struct sim *s, unsigned entity, struct shown *shown)
     for (uint32_t i = 0; i < n; i++) live[i] = s->writes[live[i]].number;
     qsort(live, n, sizeof *live, by_number);
     qsort(shown->numbers, shown->len, sizeof *shown->numbers, by_number);
-    if (n != shown->len || memcmp(live, shown->numbers, n * sizeof *live) != 0) {
+    const struct sim_key deleted = {entity, KT_F_CUSTOMER_DELETED, 0};
+    const bool hidden = shown->len == 0 && shown->entity->kind == KT_CUSTOMER && any_live(s, shown->office, &deleted);
+    if (!hidden && (n != shown->len || memcmp(live, shown->numbers, n * sizeof *live) != 0)) {
         char want[160], got[160];
         list(want, sizeof want, live, n);
         list(got, sizeof got, shown->numbers, shown->len);
@@ -213,7 +293,7 @@ static void compare_field(struct sim *s, unsigned entity, struct shown *shown)
     free(live);
 }
 
-static int look(struct sim_office *o, const struct sim_entity *e, struct kt_arena *a, struct kt_reply *reply)
+int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena *a, struct kt_reply *reply)
 {
     struct kt_request r = {.kind = KT_ASK_LOOKUP};
     r.lookup.by = e->kind == KT_CASE ? KT_BY_CASE : KT_BY_SOURCE;
@@ -241,11 +321,11 @@ void judge_entity(struct sim *s, struct sim_office *o, unsigned entity)
     const struct sim_entity *e = &s->entities[entity];
     struct kt_arena a;
     struct kt_reply reply;
-    if (!o->up || e->kind == KT_IDENTITY_LINK) return;
+    if (!o->up || e->kind == KT_IDENTITY_LINK || e->unjudged) return;
     const bool reads = organisation_reads(s->offices_len, o->number + 1, e->own);
     if (e->kind == KT_CASE && (!reads || !has_number(s, o, entity))) return;
     kt_arena_init(&a, 256u << 20);
-    const int err = look(o, e, &a, &reply);
+    const int err = judge_look(o, e, &a, &reply);
     if (err && err != KT_ENOTFOUND)
         sim_fail(s, SIM_LOST, "office-%u does not answer for %s:%s: %s", o->number + 1, e->system, e->id,
                  kt_error_text(err));
@@ -286,15 +366,6 @@ void judge_freshness(struct sim *s, struct sim_office *o)
         }
     }
     kt_arena_free(&a);
-}
-
-/* ------------------------------------------------------------------------------------------------------ links */
-
-/* Groups of customers that decided links join; a link nobody agreed on joins what the strictest allows: not judged. */
-void judge_links(struct sim *s, struct sim_office *o)
-{
-    (void)s;
-    (void)o;
 }
 
 /* ------------------------------------------------------------------------------------------------------ the end */
@@ -339,4 +410,5 @@ void judge_end(struct sim *s)
     for (unsigned k = 0; k < s->offices_len; k++)
         for (unsigned e = 0; e < s->entities_len; e++) judge_entity(s, &s->offices[k], e);
     for (unsigned k = 0; k < s->offices_len; k++) judge_freshness(s, &s->offices[k]);
+    for (unsigned k = 0; k < s->offices_len; k++) judge_links(s, &s->offices[k]);
 }

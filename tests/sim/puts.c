@@ -79,6 +79,13 @@ static void customer_line(struct sim *s, const struct sim_entity *e, uint32_t nu
                                       KT_F_CUSTOMER_IDENTIFIER};
     in->key.field = fields[dice_below(&s->dice, 4)];
     in->adds = true;
+    if (strcmp(e->system, "clinic") == 0 && dice_in(&s->dice, 6)) {
+        char head[LINE_BYTES / 2];
+        head_of(e, head);
+        line_of(out, "%s,'deleted':true}", head);
+        in->deletes = true;
+        return;
+    }
     if (in->key.field == KT_F_CUSTOMER_OCCUPATION || in->key.field == KT_F_CUSTOMER_LEGAL_NAME) {
         put_register(e, in->key.field == KT_F_CUSTOMER_OCCUPATION ? "occupation" : "legalName", number, out);
         return;
@@ -90,6 +97,19 @@ static void customer_line(struct sim *s, const struct sim_entity *e, uint32_t nu
         put_contact(e, in->key.element, in->adds, number, out);
     else
         put_identifier(e, in->key.element, in->adds, number, out);
+}
+
+static void link_line(struct sim *s, const struct sim_entity *e, uint32_t number, struct sim_intent *in, char *out)
+{
+    static const char *const verdicts[] = {"NO_MATCH", "POSSIBLE_MATCH", "MATCH"};
+    const bool turned = dice_in(&s->dice, 2);
+    const struct sim_entity *a = &s->entities[turned ? e->other : e->customer];
+    const struct sim_entity *b = &s->entities[turned ? e->customer : e->other];
+    in->key.field = KT_F_IDENTITY_LINK_VERDICT;
+    in->adds = true;
+    in->verdict = dice_in(&s->dice, 2) ? SIM_MATCH : (enum sim_verdict)dice_below(&s->dice, 3);
+    line_of(out, "{'entity':'identity_link','a':'%s:%s','b':'%s:%s','verdict':'%s','by':'MANUAL','reason':'w%uz'}",
+            a->system, a->id, b->system, b->id, verdicts[in->verdict], number);
 }
 
 static void case_line(struct sim *s, const struct sim_entity *e, uint32_t number, struct sim_intent *in, char *out)
@@ -146,7 +166,9 @@ static void add_line(struct sim_office *o, struct sim_request *r, unsigned entit
     r->numbers[r->len] = judge_next(s);
     in->key.entity = entity;
     const struct sim_entity *e = &s->entities[entity];
-    (e->kind == KT_CASE ? case_line : customer_line)(s, e, r->numbers[r->len], in, line);
+    (e->kind == KT_CASE       ? case_line
+     : e->kind == KT_CUSTOMER ? customer_line
+                              : link_line)(s, e, r->numbers[r->len], in, line);
     const char *kept = kt_arena_str(a, kt_str(line));
     const int err = kt_json_record(kt_str(kept), r->len + 1, a, out, &fault);
     if (err) fprintf(stderr, "%s: %s: %s\n", line, fault.field, fault.reason);
@@ -177,7 +199,7 @@ void workload_put(struct sim_office *o)
     }
     request.put.records = records;
     request.put.records_len = r->len;
-    if (r->len == 1 && dice_in(&s->dice, 4)) {
+    if (r->len == 1 && s->entities[r->intents[0].key.entity].kind != KT_IDENTITY_LINK && dice_in(&s->dice, 4)) {
         request.put.basis = basis_of(o, &s->entities[r->intents[0].key.entity], &a);
         r->intents[0].by_basis = request.put.basis.len > 0;
         sim_must(kt_vector_copy(&o->vector, &r->intents[0].basis) == KT_OK, "out of memory");

@@ -121,6 +121,7 @@ static void check_some(struct sim *s)
     if (office_status(o, &a, &st) && st.ledger.held == 0 && st.ledger.position == st.ledger.store_position) {
         judge_entity(s, o, dice_below(&s->dice, s->entities_len));
         judge_freshness(s, o);
+        if (dice_in(&s->dice, 8)) judge_links(s, o);
     }
     kt_arena_free(&a);
 }
@@ -145,7 +146,7 @@ static void calm_down(struct sim *s)
         o->world.skew_ms = 0;
         o->paused_until_ms = 0;
         o->fail_nth = 0;
-        o->full_until_ms = 0;
+        o->full_until_ms = o->drops_wraps_until_ms = 0;
         o->start_at_ms = s->now_ms;
         for (unsigned env = 0; env < KT_ENV_COUNT; env++) kt_memory_limit(o->disk, env, 0);
     }

@@ -6,7 +6,7 @@
  *   network.c       lines between offices, and what goes wrong with them
  *   chaos.c         when what goes wrong
  *   workload.c      what clients ask of offices
- *   judge.c         what must hold, decided from acknowledged writes alone
+ *   judge.c         what must hold, decided from acknowledged writes alone; judge_links.c: who is one customer
  *   run.c           one seed from its founding to its verdict
  *   main.c          arguments, many seeds, exit codes
  *
@@ -79,9 +79,12 @@ struct sim_office {
     uint64_t full_until_ms; /* one of its environments takes no more */
     struct kt_input *inbox[256];
     uint32_t inbox_len;
-    struct kt_vector vector;   /* as its disk has it: after the last step, or when it stopped */
-    struct kt_head head;       /* the same, as an author */
-    unsigned requests_waiting; /* handed in, not answered in this life */
+    struct kt_vector vector;       /* as its disk has it: after the last step, or when it stopped */
+    struct kt_head head;           /* the same, as an author */
+    uint64_t drops_wraps_until_ms; /* what it sends comes without data keys */
+    bool held;                     /* it had envelopes it could not open, after the last step */
+    uint64_t held_so_far;          /* as of the last step */
+    unsigned requests_waiting;     /* handed in, not answered in this life */
 };
 
 /* Ends: the office's process is killed, its machine loses power, or it stops as told. */
@@ -139,6 +142,9 @@ enum sim_way {
     SIM_WRITE_ELEMENT,  /* replaces all it saw of the element */
 };
 
+/* The strictest first. */
+enum sim_verdict { SIM_NO_MATCH, SIM_POSSIBLE, SIM_MATCH };
+
 /* One field (of an element) of one entity that is written to. */
 struct sim_key {
     unsigned entity;
@@ -151,7 +157,8 @@ struct sim_entity {
     char system[16], id[24];
     kt_compartment own;
     struct kt_entity_id entity;
-    int customer; /* of a case: its customer, or -1 */
+    int customer, other; /* of a case: its customer, or -1; of a link: the two it joins */
+    bool unjudged;       /* somebody wrote to it who could not see all it held */
 };
 
 /* What a client is about to write. */
@@ -161,7 +168,9 @@ struct sim_intent {
     bool adds;     /* else only takes away */
     bool by_basis; /* replaces what was seen then */
     struct kt_vector basis;
-    bool resolves; /* replaces all it sees */
+    bool resolves;            /* replaces all it sees */
+    bool deletes;             /* the whole entity */
+    enum sim_verdict verdict; /* of a link */
 };
 
 void workload_open(struct sim *s);
@@ -187,16 +196,19 @@ void judge_restored(struct sim *s, struct sim_office *o, const struct kt_vector 
 void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint32_t copies, uint64_t since_ms);
 void judge_entity(struct sim *s, struct sim_office *o, unsigned entity); /* what a lookup shows now */
 void judge_freshness(struct sim *s, struct sim_office *o);
-void judge_links(struct sim *s, struct sim_office *o);
-void judge_end(struct sim *s);       /* all offices, everything */
+void judge_links(struct sim *s, struct sim_office *o); /* judge_links.c: which records are one customer */
+void judge_end(struct sim *s);                         /* all offices, everything */
 bool judge_converged(struct sim *s); /* equal vectors, nothing held; unequal digests then end the run */
-bool judge_in_conflict(struct sim *s, struct sim_office *o, const struct sim_key *k);
+bool judge_linked(struct sim *s, struct sim_office *o, unsigned link);  /* by what the office holds, it joins */
+bool judge_known(struct sim *s, struct sim_office *o, unsigned entity); /* a customer somebody has put */
+int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena *a, struct kt_reply *reply) KT_MUST;
 
 /* ------------------------------------------------------------------------------------------------------ the whole */
 
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
-    uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow;
+    uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
+        no_keys;
 };
 
 struct sim_write;

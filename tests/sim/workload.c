@@ -7,6 +7,8 @@
 
 #define CUSTOMERS_OF_A_SYSTEM 3u
 #define CASES                 6u
+#define LINKS                 5u
+#define LINKED                6u /* the first so many customers */
 
 static void add_entity(struct sim *s, uint32_t kind, const char *system, const char *prefix, unsigned n, int customer)
 {
@@ -24,6 +26,14 @@ void workload_open(struct sim *s)
         for (unsigned n = 0; n < CUSTOMERS_OF_A_SYSTEM; n++) add_entity(s, KT_CUSTOMER, systems[i], "C", n, -1);
     for (unsigned n = 0; n < CASES; n++)
         add_entity(s, KT_CASE, "311", "SR", n, n % 3 == 2 ? -1 : (int)dice_below(&s->dice, 6));
+    const unsigned start = dice_below(&s->dice, LINKED), step = 1 + dice_below(&s->dice, 2);
+    for (unsigned i = 0; i < LINKS; i++) {
+        const unsigned a = (start + i) % LINKED, b = (a + step) % LINKED; /* no pair twice */
+        struct sim_entity *e = &s->entities[s->entities_len++];
+        *e = (struct sim_entity){.kind = KT_IDENTITY_LINK, .own = SIM_CORE, .customer = (int)a, .other = (int)b};
+        snprintf(e->system, sizeof e->system, "link");
+        snprintf(e->id, sizeof e->id, "%u-%u", a < b ? a : b, a < b ? b : a);
+    }
     s->requests_left = s->options.steps ? s->options.steps : 20 + dice_below(&s->dice, 200);
     s->once_in = 1 + dice_below(&s->dice, dice_in(&s->dice, 4) ? 300 : 40);
 }
@@ -95,14 +105,24 @@ void workload_reply(struct sim_office *o, void *ref, const struct kt_reply *repl
                  kt_error_text(reply->code), (int)reply->reason.len, (const char *)reply->reason.data);
 }
 
+/* Is something there that the office cannot open yet? */
+static bool holds(struct sim_office *o)
+{
+    struct kt_ledger_state s;
+    sim_must(kt_ledger_state(kt_engine_ledger(o->engine), &s) == KT_OK, "no word of a ledger");
+    return s.held > 0 || o->held;
+}
+
 static void record(struct sim_office *o, struct sim_request *r, bool by_head, struct kt_head head)
 {
     const struct kt_vector_entry *e;
+    const bool blind = kt_ledger_held_so_far(kt_engine_ledger(o->engine)) != o->held_so_far || holds(o);
     r->happened = true;
     for (uint32_t i = 0; i < r->len; i++) {
         const struct kt_head h = by_head ? head : r->results[i];
         if (!by_head && !r->changed[i]) continue;
         e = kt_vector_find(&o->vector, h.origin);
+        if (blind) o->sim->entities[r->intents[i].key.entity].unjudged = true;
         judge_write(o->sim, o, &r->intents[i], r->numbers[i], h, e ? e->hlc : 0);
     }
 }
@@ -113,6 +133,13 @@ static void drop(struct sim *s, struct sim_request *r)
     while (*at != r) at = &(*at)->next;
     *at = r->next;
     forget(r);
+}
+
+static void note_held(struct sim_office *o)
+{
+    o->held = false;
+    o->held = holds(o);
+    o->held_so_far = kt_ledger_held_so_far(kt_engine_ledger(o->engine));
 }
 
 void workload_stepped(struct sim_office *o)
@@ -133,6 +160,7 @@ void workload_stepped(struct sim_office *o)
         drop(o->sim, r);
     }
     o->head = now;
+    note_held(o);
 }
 
 void workload_settle(struct sim_office *o)
@@ -149,6 +177,7 @@ void workload_settle(struct sim_office *o)
         drop(o->sim, r);
     }
     o->head = now;
+    note_held(o);
     o->requests_waiting = 0;
 }
 
