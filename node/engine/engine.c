@@ -13,6 +13,8 @@
 #define GROUP_ARENA_BYTES_MAX   (64u << 20)
 #define EFFECTS_ARENA_BYTES_MAX (64u << 20)
 #define UNSURE_MS_MAX           3000u /* so long a write waits for a peer that knows our head */
+#define REQUEST_BATCHES_MAX     16u   /* what one request can make */
+_Static_assert(KT_REQUEST_BYTES_MAX / (KT_BATCH_BYTES_MAX - KT_RECORD_BYTES_MAX) < REQUEST_BATCHES_MAX - 2, "it fits");
 
 uint64_t kt_engine_mono_ms(const struct kt_engine *e) { return e->world->monotonic_ns(e->world) / 1000000u; }
 
@@ -226,16 +228,24 @@ int kt_engine_commit(struct kt_engine *e)
     return err;
 }
 
+int kt_engine_make_room(struct kt_engine *e, uint32_t batches)
+{
+    return e->group && kt_ledger_room(e->ledger) < batches ? kt_engine_commit(e) : KT_OK;
+}
+
 /* -------------------------------------------------------------------------------------------------------- steps */
 
-static void defer(struct kt_engine *e, const struct kt_input *in)
+/* Takes the request over. */
+static int defer(struct kt_engine *e, struct kt_input *in)
 {
     struct kt_input *copy = malloc(sizeof *copy);
-    if (!copy) return;
+    if (!copy) return KT_ENOMEM;
     *copy = *in;
     copy->next = NULL;
+    in->request = NULL;
     *e->deferred_end = copy;
     e->deferred_end = &copy->next;
+    return KT_OK;
 }
 
 bool kt_engine_unsure(const struct kt_engine *e)
@@ -281,17 +291,18 @@ static int survive_full(struct kt_engine *e, int err)
     return KT_OK;
 }
 
+static int run_request(struct kt_engine *e, struct kt_input *in)
+{
+    int err = kt_engine_make_room(e, REQUEST_BATCHES_MAX);
+    return err ? err : kt_engine_request(e, in);
+}
+
 static int handle_request(struct kt_engine *e, struct kt_input *in)
 {
     bool wait;
     int err = survive_full(e, settle_head(e, &wait));
     if (err) return err;
-    if (wait) {
-        defer(e, in);
-        in->request = NULL;
-        return KT_OK;
-    }
-    return kt_engine_request(e, in);
+    return wait ? defer(e, in) : run_request(e, in);
 }
 
 static int handle(struct kt_engine *e, struct kt_input *in)
@@ -312,6 +323,17 @@ static int handle(struct kt_engine *e, struct kt_input *in)
     return KT_EBUG;
 }
 
+/* Commits a group that cannot go on, or has had its share of memory or time. */
+static int end_when_due(struct kt_engine *e, uint64_t *started_mono_ms)
+{
+    const bool full = e->arena.used_bytes >= GROUP_REQUEST_BYTES;
+    if (!e->group_error && !full && kt_engine_mono_ms(e) - *started_mono_ms < GROUP_MS_MAX) return KT_OK;
+    const int err = kt_engine_commit(e);
+    kt_arena_reset(&e->arena);
+    *started_mono_ms = kt_engine_mono_ms(e);
+    return err;
+}
+
 /* Frames come before puts: what we write then stands after what it may have seen. */
 static int handle_all(struct kt_engine *e, struct kt_input *const *inputs, uint32_t n, bool requests)
 {
@@ -321,12 +343,7 @@ static int handle_all(struct kt_engine *e, struct kt_input *const *inputs, uint3
         const bool request = inputs[i]->kind == KT_IN_REQUEST;
         if (request != requests || inputs[i]->kind == KT_IN_CALL) continue;
         err = survive_full(e, handle(e, inputs[i]));
-        const bool full = e->arena.used_bytes >= GROUP_REQUEST_BYTES;
-        if (!err && (e->group_error || full || kt_engine_mono_ms(e) - started >= GROUP_MS_MAX)) {
-            err = kt_engine_commit(e);
-            kt_arena_reset(&e->arena);
-            started = kt_engine_mono_ms(e);
-        }
+        if (!err) err = end_when_due(e, &started);
     }
     return err;
 }
@@ -338,11 +355,13 @@ static int handle_deferred(struct kt_engine *e)
     int err = survive_full(e, settle_head(e, &wait));
     if (err || wait) return err;
     struct kt_input *in = e->deferred;
+    uint64_t started = kt_engine_mono_ms(e);
     e->deferred = NULL;
     e->deferred_end = &e->deferred;
     while (in) {
         struct kt_input *next = in->next;
-        if (!err) err = kt_engine_request(e, in);
+        if (!err) err = run_request(e, in);
+        if (!err) err = end_when_due(e, &started);
         free_input(in);
         free(in);
         in = next;

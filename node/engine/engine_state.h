@@ -77,6 +77,8 @@ int kt_engine_group(struct kt_engine *e) KT_MUST;
 /* Our own head is known again after a move or another boot (unless a peer holds more of us). */
 int kt_engine_head_known(struct kt_engine *e) KT_MUST;
 bool kt_engine_unsure(const struct kt_engine *e); /* of our own head, and peers may still tell in time */
+/* Commits the open group where it has no places for so many batches more. */
+int kt_engine_make_room(struct kt_engine *e, uint32_t batches) KT_MUST;
 /* Commits the open group, tells the replica, answers the puts, sends what waited. */
 int kt_engine_commit(struct kt_engine *e) KT_MUST;
 

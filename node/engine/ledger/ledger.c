@@ -167,6 +167,11 @@ int kt_ledger_take(struct kt_ledger *l, struct kt_opened *o)
     return KT_OK;
 }
 
+uint32_t kt_ledger_room(const struct kt_ledger *l)
+{
+    return l->in_group ? KT_GROUP_RECORDS - l->records_len : KT_GROUP_RECORDS;
+}
+
 int kt_ledger_keep_pulse(struct kt_ledger *l, kt_member member, struct kt_bytes pulse)
 {
     const struct kt_bytes copy = kt_arena_copy(&l->arena, pulse);
