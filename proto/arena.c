@@ -13,21 +13,7 @@ struct kt_arena_block {
     alignas(ALIGNMENT) uint8_t data[];
 };
 
-static void *protobuf_alloc(void *arena, size_t bytes) { return kt_arena_alloc(arena, bytes); }
-
-/* protobuf-c frees what it had when it gives up half-way; the arena keeps it until the end instead. */
-static void protobuf_free(void *arena, void *p)
-{
-    (void)arena;
-    (void)p;
-}
-
-void kt_arena_init(struct kt_arena *a, size_t bytes_max)
-{
-    *a = (struct kt_arena){
-        .bytes_max = bytes_max, .protobuf = {protobuf_alloc, protobuf_free, a}
-    };
-}
+void kt_arena_init(struct kt_arena *a, size_t bytes_max) { *a = (struct kt_arena){.bytes_max = bytes_max}; }
 
 static void free_blocks(struct kt_arena_block *b)
 {

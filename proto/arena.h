@@ -8,13 +8,10 @@
 #include "proto/bytes.h"
 #include "proto/errors.h"
 
-#include <protobuf-c/protobuf-c.h>
-
 struct kt_arena_block;
 struct kt_arena {
     struct kt_arena_block *first, *current;
     size_t used_bytes, bytes_max;
-    ProtobufCAllocator protobuf; /* hand &arena->protobuf to xxx__unpack; never call free_unpacked on the result */
 };
 
 void kt_arena_init(struct kt_arena *a, size_t bytes_max);
