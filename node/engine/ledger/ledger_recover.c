@@ -2,7 +2,8 @@
 #include "engine/ledger/ledger_state.h"
 
 #define BATCHES_PER_STEP     256u
-#define STEP_ARENA_BYTES_MAX (256u << 20)
+#define STEP_BYTES           (32u << 20)  /* opened or merged: then the step ends */
+#define STEP_ARENA_BYTES_MAX (256u << 20) /* leaves room for the largest batch that was ever taken */
 
 static int each_head(void *ctx, const struct kt_vector_entry *head)
 {
@@ -113,6 +114,11 @@ static int replay_one(struct kt_ledger *l, struct kt_txn *journal, uint64_t posi
     return e ? e : kt_ledger_mark_store(l, &head, 1, position);
 }
 
+static bool step_goes_on(const struct kt_ledger *l, const struct kt_arena *arena)
+{
+    return arena->used_bytes < STEP_BYTES && kt_workset_arena(l->workset)->used_bytes < STEP_BYTES;
+}
+
 static int replay_some(struct kt_ledger *l, struct kt_vector *vector, struct kt_arena *arena)
 {
     struct kt_txn *journal;
@@ -120,7 +126,7 @@ static int replay_some(struct kt_ledger *l, struct kt_vector *vector, struct kt_
     int e = l->store->ops->begin(l->store, KT_ENV_JOURNAL, false, &journal);
     if (e) return e;
     if (!(e = kt_workset_begin(l->workset, true))) {
-        for (uint32_t i = 0; i < BATCHES_PER_STEP && position < l->position && !e; i++) {
+        for (uint32_t i = 0; i < BATCHES_PER_STEP && position < l->position && !e && step_goes_on(l, arena); i++) {
             if (!(e = replay_one(l, journal, position + 1, vector, arena))) position++;
         }
         if (!e) e = kt_views_update(l->views);
