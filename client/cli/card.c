@@ -186,6 +186,23 @@ static void print_conflicts(const json_t *conflicts, FILE *to)
     }
 }
 
+static void print_contradictions(const json_t *contradictions, FILE *to)
+{
+    size_t i;
+    json_t *c;
+    if (json_array_size(contradictions)) fputs("\nJoined, although somebody said they are two\n", to);
+    json_array_foreach((json_t *)contradictions, i, c)
+    {
+        static const char *const about[] = {"a", "b", "by", "reason"};
+        for (size_t k = 0; k < 4; k++) {
+            if (!json_object_get(c, about[k])) continue;
+            fputs("  ", to);
+            kt_card_value(json_object_get(c, about[k]), to);
+        }
+        fputc('\n', to);
+    }
+}
+
 static void print_matches(const json_t *answer, FILE *to)
 {
     size_t i;
@@ -215,6 +232,7 @@ void kt_card_print(const json_t *answer, FILE *to)
     print_all("Cases", json_object_get(answer, "cases"), to);
     print_all("Licences", json_object_get(answer, "licences"), to);
     print_conflicts(json_object_get(answer, "conflicts"), to);
+    print_contradictions(json_object_get(answer, "contradictions"), to);
     if (json_array_size(withheld)) {
         fputs("\nWithheld: ", to);
         kt_card_value(withheld, to);

@@ -237,6 +237,7 @@ static json_t *document(const struct kt_health_config *c, const struct kt_engine
     json_object_set_new(j, "digests", digests_json(c, s));
     json_object_set_new(j, "batches", json_integer((json_int_t)batches));
     json_object_set_new(j, "conflicts", json_integer((json_int_t)s->ledger.conflicts));
+    json_object_set_new(j, "contradictions", json_integer((json_int_t)s->ledger.contradictions));
     json_object_set_new(j, "held", json_integer((json_int_t)s->ledger.held));
     json_object_set_new(j, "peers", peers_json(c, s));
     json_object_set_new(j, "problems", problems_json(problems));

@@ -162,6 +162,8 @@ static void counts(struct kt_buf *b, const struct kt_engine_status *s, uint32_t 
         {"kontor_problems",               "gauge",   "problems listed by kontor status",                  problems                },
         {"kontor_held_envelopes",         "gauge",   "envelopes whose key or version is missing",         s->ledger.held          },
         {"kontor_conflicts",              "gauge",   "conflicts to be resolved by people",                s->ledger.conflicts     },
+        {"kontor_contradictions",         "gauge",   "records joined in spite of a verdict that parts them",
+         s->ledger.contradictions                                                                                                 },
         {"kontor_void_envelopes_total",   "counter", "envelopes that count for nothing, since the start",
          s->ledger.voided                                                                                                         },
         {"kontor_opened_late_total",      "counter", "held envelopes that opened, since the start",       s->ledger.opened_late   },

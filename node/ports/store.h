@@ -40,6 +40,7 @@ enum kt_env { KT_ENV_KEYS, KT_ENV_JOURNAL, KT_ENV_STORE, KT_ENV_COUNT };
     X(store_view,      KT_ENV_STORE,   true,  "row -> the packed view, or the row it redirects to")                    \
     X(store_index,     KT_ENV_STORE,   true,  "hash of an identifier -> postings")                                     \
     X(store_conflict,  KT_ENV_STORE,   false, "conflict id -> where it is")                                            \
+    X(store_contradiction, KT_ENV_STORE, false, "NO_MATCH link inside a golden customer -> nothing")                    \
     X(store_digest,    KT_ENV_STORE,   false, "compartment, bucket -> sum")
 
 enum kt_table {

@@ -114,7 +114,8 @@ static int deletion_of(struct compose *c, const struct kt_part *parts, uint32_t 
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t j = 0; j < parts[i].record->values_len; j++) {
             all[len] = parts[i].record->values[j];
-            if ((all[len++].field & 0xff) == KT_N_DELETED) *where = &parts[i];
+            if (kt_value_deletes(all[len].field, all[len].value)) *where = &parts[i];
+            len++;
         }
     *out = kt_entity_deletion(all, len);
     return KT_OK;

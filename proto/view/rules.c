@@ -60,18 +60,26 @@ uint32_t kt_rule_pick(const struct kt_schema_field *f, const struct kt_view_valu
     return best;
 }
 
+bool kt_value_deletes(uint32_t field, struct kt_bytes value)
+{
+    return (field & 0xffu) == KT_N_DELETED && kt_bytes_equal(value, kt_str("true"));
+}
+
+bool kt_field_outlives(uint32_t field)
+{
+    const struct kt_schema_field *f = kt_schema_field(field);
+    const uint32_t n = field & 0xffu;
+    return n != KT_N_DELETED && n != KT_N_RETENTION_UNTIL && !(f && f->derived);
+}
+
 enum kt_deletion kt_entity_deletion(const struct kt_view_value *values, uint32_t n)
 {
-    bool deleted = false, other = false;
+    bool deleted = false, outlived = false;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t of_kind = values[i].field & 0xff;
-        const struct kt_schema_field *f = kt_schema_field(values[i].field);
-        if (of_kind == KT_N_DELETED)
-            deleted = deleted || kt_bytes_equal(values[i].value, kt_str("true"));
-        else if (of_kind != KT_N_RETENTION_UNTIL && !(f && f->derived))
-            other = true; /* what the node writes by itself (source, created, histories) says nothing new */
+        deleted = deleted || kt_value_deletes(values[i].field, values[i].value);
+        outlived = outlived || kt_field_outlives(values[i].field);
     }
-    return !deleted ? KT_NOT_DELETED : other ? KT_DELETED_IN_CONFLICT : KT_DELETED;
+    return !deleted ? KT_NOT_DELETED : outlived ? KT_DELETED_IN_CONFLICT : KT_DELETED;
 }
 
 void kt_conflict_id(kt_compartment c, const struct kt_entity_id *ward, const struct kt_entity_id *entity,

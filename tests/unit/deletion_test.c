@@ -57,7 +57,7 @@ static void a_deletion_beside_anything_is_one_conflict_everywhere(void **state)
         "{" ADA ",'gender':'female'}",
         "{" ADA ",'occupation':'nurse'}",
         "{'entity':'note','source_system':'311','source_id':'N-1','customer':'revenue:C-1','text':'called'}",
-        "{'entity':'consent','source_system':'revenue','customer':'revenue:C-1','purpose':'letters','status':'given'}",
+        "{'entity':'consent','customer':'revenue:C-1','purpose':'letters','decision':'permit'}",
     };
     for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
         struct bench *b = *state;

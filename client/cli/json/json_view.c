@@ -282,6 +282,25 @@ static json_t *conflicts(const struct kt_view *v, bool *failed)
     return array;
 }
 
+/* Verdicts that part what others join: links stand in a view for nothing else. */
+static json_t *contradictions(const struct kt_view *v, bool *failed)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < v->others_len; i++) {
+        const struct kt_shown_entity *e = &v->others[i];
+        if (e->kind != KT_IDENTITY_LINK) continue;
+        json_t *one = json_object();
+        for (uint32_t k = 0; k < e->shown_len; k++) {
+            const struct kt_shown *s = &e->shown[k];
+            if (s->field->number == KT_F_IDENTITY_LINK_A || s->field->number == KT_F_IDENTITY_LINK_B)
+                set(one, s->field->name, kt_json_of_value(s->field, s->value, v), failed);
+            if (s->field->number == KT_F_IDENTITY_LINK_VERDICT) set_columns(one, s->field, s->value, v, failed);
+        }
+        append(array, one, failed);
+    }
+    return array;
+}
+
 json_t *kt_json_view(const struct kt_view *view, const struct kt_reply *reply)
 {
     bool failed = false;
@@ -291,6 +310,7 @@ json_t *kt_json_view(const struct kt_view *view, const struct kt_reply *reply)
     set(object, "cases_in_all", json_integer((json_int_t)view->cases_in_all), &failed);
     set(object, "licences", licences(view, &failed), &failed);
     set(object, "conflicts", conflicts(view, &failed), &failed);
+    set(object, "contradictions", contradictions(view, &failed), &failed);
     for (uint32_t i = 0; i < reply->lookup.withheld_len; i++)
         append(withheld, text(reply->lookup.withheld[i]), &failed);
     set(object, "withheld", withheld, &failed);

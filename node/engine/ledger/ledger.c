@@ -126,10 +126,8 @@ void kt_ledger_abort(struct kt_ledger *l)
     kt_workset_abort(l->workset);
     kt_wrap_group_abort(l->wraps);
     l->wraps = NULL;
-    if (l->records_len) l->lost = kt_ledger_reload(l) != KT_OK;
+    if (l->records_len) (void)!kt_ledger_reload(l);
 }
-
-bool kt_ledger_lost(const struct kt_ledger *l) { return l->lost; }
 
 static struct kt_vector_entry head_of(const struct kt_seal *s, const struct kt_hash *hash)
 {
@@ -255,8 +253,8 @@ int kt_ledger_commit(struct kt_ledger *l, const struct kt_wrote **wrote, uint32_
         kt_workset_abort(l->workset);
     l->in_group = false;
     if (e) {
-        l->lost = kt_ledger_reload(l) != KT_OK;
-        return e;
+        int again = kt_ledger_reload(l);
+        return again ? again : e;
     }
     l->store_position = l->position;
     l->groups++;
@@ -285,17 +283,19 @@ static int reading(struct kt_ledger *l, bool *opened)
 int kt_ledger_state(struct kt_ledger *l, struct kt_ledger_state *out)
 {
     bool opened;
-    uint64_t held = 0, conflicts = 0;
+    uint64_t held = 0, conflicts = 0, contradictions = 0;
     int e = reading(l, &opened);
     if (e) return e;
     e = l->store->ops->count(kt_workset_txn(l->workset), KT_T_store_held, &held);
     if (!e) e = kt_views_conflicts(l->workset, &conflicts);
+    if (!e) e = kt_views_contradictions(l->workset, &contradictions);
     if (opened) kt_workset_abort(l->workset);
     if (e) return e;
     *out = (struct kt_ledger_state){.position = l->position,
                                     .store_position = l->store_position,
                                     .held = held,
                                     .conflicts = conflicts,
+                                    .contradictions = contradictions,
                                     .voided = l->count.voided,
                                     .opened_late = l->count.opened_late,
                                     .ops = l->count.ops,

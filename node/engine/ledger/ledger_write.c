@@ -100,7 +100,7 @@ static bool of_the_store(int e)
 /* Merges a plan and puts its envelopes into the draft. */
 static int write_plan(struct kt_ledger *l, const struct kt_plan *plan, struct kt_token *token, bool *fatal)
 {
-    struct prepared ready[2];
+    struct prepared ready[KT_PLAN_CHANGES_MAX];
     size_t bytes = 0;
     *fatal = false;
     for (uint32_t i = 0; i < plan->changes_len; i++) {

@@ -3,10 +3,12 @@
 #include "engine/lookup/lookup_state.h"
 #include "proto/schema/fields.h"
 #include "proto/schema/value.h"
+#include "proto/view/rules.h"
 
 #include <stdlib.h>
 
 #define CONFLICTS_MAX (KT_MATCHES_MAX * 20u)
+#define LISTS_MAX     32u
 
 /* One listed conflict, with what it is sorted by. */
 struct listed {
@@ -73,7 +75,7 @@ static int newest_first(const void *a, const void *b)
 
 static int add_values(struct kt_looking *k, const struct kt_slot *slot, struct kt_conflict *out)
 {
-    out->values = kt_arena_array(k->arena, slot->live_len + 1u, sizeof *out->values);
+    out->values = kt_arena_array(k->arena, slot->live_len + 2u, sizeof *out->values);
     if (!out->values) return KT_ELIMIT;
     for (uint32_t i = 0; i < slot->live_len; i++) {
         const struct kt_live *live = &slot->live[i];
@@ -83,7 +85,51 @@ static int add_values(struct kt_looking *k, const struct kt_slot *slot, struct k
                                                                     .by = kt_arena_copy(k->arena, live->by),
                                                                     .stamp = live->stamp};
     }
-    qsort(out->values, out->values_len, sizeof *out->values, newest_first);
+    return KT_OK;
+}
+
+/* The newest of what outlives a deletion, in all compartments. */
+struct outliving {
+    struct kt_workset *w;
+    const struct kt_entity_id *entity;
+    const struct kt_live *newest;
+};
+
+static int note_outliving(void *ctx, const struct kt_slot *slot)
+{
+    struct outliving *o = ctx;
+    if (!kt_field_outlives(slot->field) || memcmp(&slot->entity, o->entity, sizeof slot->entity)) return KT_OK;
+    for (uint32_t i = 0; i < slot->live_len; i++)
+        if (!o->newest || slot->live[i].stamp > o->newest->stamp) o->newest = &slot->live[i];
+    return KT_OK;
+}
+
+static int outliving_in(struct outliving *o, kt_compartment c, const struct kt_entity_id *ward_id)
+{
+    uint32_t fields[LISTS_MAX], n = 0;
+    struct kt_ward *ward;
+    int e = kt_workset_ward(o->w, c, ward_id, &ward);
+    if (e) return e == KT_EKEY ? KT_OK : e;
+    for (uint32_t i = 0; i < ward->slots_len && !e; i++) e = note_outliving(o, ward->slots[i]);
+    if (!e) e = kt_workset_lists(o->w, ward, o->entity, fields, LISTS_MAX, &n);
+    for (uint32_t i = 0; i < n && !e; i++) e = kt_workset_rows(o->w, ward, o->entity, fields[i], note_outliving, o);
+    return e;
+}
+
+/* A deletion speaks against what was written beside it: that is the other value, and says "false". */
+static int add_outliving(struct kt_looking *k, const struct kt_conflict_place *at, struct kt_conflict *out)
+{
+    struct kt_ward_head head;
+    struct outliving o = {.w = k->w, .entity = &at->entity};
+    int e = kt_head_load(k->w, &at->ward, &head);
+    for (uint32_t i = 0; i < head.parts_len && !e; i++)
+        e = outliving_in(&o, head.parts[i].compartment, &at->ward);
+    if (e || !o.newest) return e;
+    out->values[out->values_len++] = (struct kt_conflict_value){.value = kt_str("false"),
+                                                                .has_value = true,
+                                                                .office = office_of(k, o.newest->dot.origin.member),
+                                                                .by = kt_arena_copy(k->arena, o.newest->by),
+                                                                .stamp = o.newest->stamp};
     return KT_OK;
 }
 
@@ -116,6 +162,8 @@ static int describe(struct kt_looking *k, struct kt_bytes id, struct kt_bytes ro
     e = make_ref(k, &at, &out->item.ref);
     out->item.element_text = which_key(k, slot);
     if (!e) e = add_values(k, slot, &out->item);
+    if (!e && (at.field & 0xffu) == KT_N_DELETED) e = add_outliving(k, &at, &out->item);
+    if (!e) qsort(out->item.values, out->item.values_len, sizeof *out->item.values, newest_first);
     if (!e) out->newest = out->item.values[0].stamp;
     return e;
 }

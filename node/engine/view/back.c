@@ -1,5 +1,8 @@
 #include "engine/view/back.h"
 
+#define JOINED 1u
+#define APART  2u
+
 #define KEY_BYTES (KT_ENTITY_ID_BYTES + 4u + KT_ENTITY_ID_BYTES)
 
 static void make_key(const struct kt_entity_id *entity, kt_compartment c, const struct kt_entity_id *ward,
@@ -12,7 +15,9 @@ static void make_key(const struct kt_entity_id *entity, kt_compartment c, const 
 
 int kt_back_put(struct kt_workset *w, const struct kt_entity_id *entity, const struct kt_back *back)
 {
-    uint8_t key[KEY_BYTES], value[2 + KT_ENTITY_ID_BYTES] = {(uint8_t)back->kind, back->joined};
+    uint8_t key[KEY_BYTES], value[2 + KT_ENTITY_ID_BYTES] = {(uint8_t)back->kind, back->joined  ? JOINED
+                                                                                  : back->apart ? APART
+                                                                                                : 0};
     make_key(entity, back->compartment, &back->ward, key);
     memcpy(value + 2, back->other.b, KT_ENTITY_ID_BYTES);
     return kt_workset_store(w)->ops->put(kt_workset_txn(w), KT_T_store_back, KT_BYTES_OF(key), KT_BYTES_OF(value));
@@ -33,7 +38,9 @@ static int decode(struct kt_bytes key, struct kt_bytes value, struct kt_back *ou
     out->compartment = kt_take_be32(&k);
     kt_take_into(&k, out->ward.b, sizeof out->ward.b);
     out->kind = kt_take_u8(&v);
-    out->joined = kt_take_u8(&v) != 0;
+    const uint8_t verdict = kt_take_u8(&v);
+    out->joined = verdict == JOINED;
+    out->apart = verdict == APART;
     kt_take_into(&v, out->other.b, sizeof out->other.b);
     return k.err || v.err || kt_reader_left(&k) || kt_reader_left(&v) ? KT_EDAMAGED : KT_OK;
 }

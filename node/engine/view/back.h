@@ -1,4 +1,4 @@
-/* Back references: who refers to an entity.  store_back, entity 16, compartment be32, ward 16 -> kind u8, joined u8,
+/* Back references: who refers to an entity.  store_back, entity 16, compartment be32, ward 16 -> kind u8, verdict u8,
  * and of identity links the other end, so that groups are found without opening a link.  Engine thread. */
 #ifndef KT_ENGINE_BACK_H
 #define KT_ENGINE_BACK_H
@@ -9,7 +9,7 @@ struct kt_back {
     kt_compartment compartment;
     struct kt_entity_id ward;  /* which refers */
     uint32_t kind;             /* of that ward */
-    bool joined;               /* of an identity link: MATCH */
+    bool joined, apart;        /* of an identity link: MATCH, NO_MATCH */
     struct kt_entity_id other; /* of an identity link: its other end; else zeros */
 };
 int kt_back_put(struct kt_workset *w, const struct kt_entity_id *entity, const struct kt_back *back) KT_MUST;

@@ -2,12 +2,14 @@
 #include "engine/view/index.h"
 #include "proto/schema/fields.h"
 #include "proto/schema/match.h"
+#include "proto/view/rules.h"
 
 /* Of one ward in one compartment.  Nobody's honest data comes near; what is beyond is not found by, not shown from the
  * other side, or not listed. */
 #define TERMS_MAX     4096u
 #define REFS_MAX      1024u
 #define CONFLICTS_MAX 4096u
+#define LISTS_MAX     32u
 
 int kt_slot_values(const struct kt_slot *slot, struct kt_arena *arena, struct kt_view_value **out)
 {
@@ -42,7 +44,7 @@ int kt_slot_shown(const struct kt_slot *slot, struct kt_arena *arena, const stru
 /* What is gathered while walking a ward. */
 struct gather {
     struct kt_workset *w;
-    struct kt_bytes phone_country;
+    const struct kt_facts_ask *ask;
     struct kt_ward *ward;
     struct kt_facts *out;
     uint8_t *terms, *refs;
@@ -69,9 +71,10 @@ static int gather_term(struct gather *g, const struct kt_schema_field *f, const 
     struct kt_arena *arena = kt_workset_arena(g->w);
     enum kt_index kind;
     struct kt_bytes form;
-    int e = kt_value_index(f, live->value, g->phone_country, arena, &kind, &form);
+    int e = kt_value_index(f, live->value, g->ask->phone_country, arena, &kind, &form);
     if (e == KT_ENOMEM || e == KT_ELIMIT) return e;
-    if (e || kind == KT_INDEX_NONE || g->terms_len == TERMS_MAX) return KT_OK; /* malformed by whoever wrote it: not found */
+    if (e || kind == KT_INDEX_NONE || g->terms_len == TERMS_MAX)
+        return KT_OK; /* malformed by whoever wrote it: not found */
     uint8_t *term = one_more(arena, &g->terms, &g->terms_len, &g->terms_cap, KT_TERM_BYTES);
     return term ? kt_index_term(g->w, g->ward->compartment, kind, form, term) : KT_ELIMIT;
 }
@@ -125,22 +128,60 @@ static int gather_conflict(struct gather *g, const struct kt_slot *slot)
     return KT_OK;
 }
 
-/* Written by people: what the node writes by itself says nothing new (proto/view/rules.h). */
-static bool says_something(const struct kt_slot *s)
+/* --------------------------------------------------------------------------------------------------------- deletion */
+
+static bool deletes(const struct kt_slot *s)
 {
-    const struct kt_schema_field *f = kt_schema_field(s->field);
-    const uint32_t n = s->field & 0xffu;
-    return s->live_len && n != KT_N_DELETED && n != KT_N_RETENTION_UNTIL && !(f && f->derived);
+    for (uint32_t i = 0; i < s->live_len; i++)
+        if (kt_value_deletes(s->field, s->live[i].value)) return true;
+    return false;
 }
 
-/* A deletion beside values it did not see is a conflict of the `deleted` register. */
-static bool outlived(const struct kt_ward *ward, const struct kt_slot *deleted)
+bool kt_facts_deletions(const struct kt_ward *ward)
 {
     for (uint32_t i = 0; i < ward->slots_len; i++)
-        if (says_something(ward->slots[i]) &&
-            memcmp(&ward->slots[i]->entity, &deleted->entity, sizeof deleted->entity) == 0)
-            return true;
+        if (deletes(ward->slots[i])) return true;
     return false;
+}
+
+/* Anything ends the walk: one row is enough. */
+static int one_row(void *ctx, const struct kt_slot *row)
+{
+    (void)row;
+    *(bool *)ctx = true;
+    return KT_EEND;
+}
+
+static int outlived_in(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, bool *out)
+{
+    uint32_t fields[LISTS_MAX], n;
+    for (uint32_t i = 0; i < ward->slots_len && !*out; i++)
+        *out = ward->slots[i]->live_len && kt_field_outlives(ward->slots[i]->field) &&
+               memcmp(&ward->slots[i]->entity, entity, sizeof *entity) == 0;
+    if (*out) return KT_OK;
+    int e = kt_workset_lists(w, ward, entity, fields, LISTS_MAX, &n);
+    for (uint32_t i = 0; i < n && !e; i++)
+        if (kt_field_outlives(fields[i])) e = kt_workset_rows(w, ward, entity, fields[i], one_row, out);
+    return e == KT_EEND ? KT_OK : e;
+}
+
+/* A deletion beside what it did not see, in any compartment, is a conflict of the `deleted` register. */
+static int gather_deletion(struct gather *g, const struct kt_slot *slot, bool own, bool *outlived)
+{
+    int e = KT_OK;
+    for (uint32_t i = 0; i < g->ask->together_len && !e && !*outlived; i++)
+        e = outlived_in(g->w, g->ask->together[i], &slot->entity, outlived);
+    g->out->part.flags |= KT_PART_DELETIONS;
+    if (own) g->out->part.flags |= KT_PART_DELETED | (*outlived ? KT_PART_OUTLIVED : 0);
+    return e;
+}
+
+/* Does it come with the record itself?  Rows and consents may come before it.  Other values stand without a source
+ * where they outlived a deletion. */
+static bool is_of_record(uint32_t field)
+{
+    const struct kt_schema_field *f = kt_schema_field(field);
+    return (field & 0xffu) == KT_N_SOURCE || (kt_field_outlives(field) && !(f && f->keyed));
 }
 
 static int gather_slot(struct gather *g, const struct kt_slot *slot)
@@ -151,15 +192,14 @@ static int gather_slot(struct gather *g, const struct kt_slot *slot)
     bool conflict = false;
     int e = KT_OK;
     if (own && !g->out->kind) g->out->kind = kt_field_kind(slot->field);
-    if (own && n == KT_N_DELETED) g->out->part.flags |= KT_PART_DELETED;
-    if (own && says_something(slot)) g->out->part.flags |= KT_PART_VALUES;
-    if (own && n == KT_N_SOURCE) g->out->part.flags |= KT_PART_RECORD;
+    if (own && is_of_record(slot->field)) g->out->part.flags |= KT_PART_RECORD;
     if (!f) return KT_OK; /* of a later schema: kept, not shown */
-    if (f->shape == KT_REGISTER && slot->live_len > 1) {
+    if (n == KT_N_DELETED) {
+        if (deletes(slot)) e = gather_deletion(g, slot, own, &conflict);
+    } else if (f->shape == KT_REGISTER && slot->live_len > 1) {
         const struct kt_live *shown;
         e = kt_slot_shown(slot, kt_workset_arena(g->w), &shown, &conflict);
     }
-    if (!e && n == KT_N_DELETED && !conflict) conflict = outlived(g->ward, slot);
     if (!e && conflict) e = gather_conflict(g, slot);
     for (uint32_t i = 0; i < slot->live_len && !e && own; i++) {
         if (f->index != KT_INDEX_NONE) e = gather_term(g, f, &slot->live[i]);
@@ -177,28 +217,29 @@ static int kind_of_rows(struct kt_workset *w, struct kt_ward *ward, uint32_t *ki
     return e;
 }
 
-static int is_joined(struct kt_workset *w, const struct kt_ward *ward, struct kt_facts *out)
+static int read_verdict(struct kt_workset *w, const struct kt_ward *ward, struct kt_facts *out)
 {
     const struct kt_slot *slot = kt_ward_slot(ward, &ward->id, KT_F_IDENTITY_LINK_VERDICT, kt_bytes(NULL, 0));
     const struct kt_live *shown = NULL;
     struct kt_bytes verdict;
     int e = slot ? kt_slot_shown(slot, kt_workset_arena(w), &shown, NULL) : KT_OK;
     if (e || !shown || out->part.refs.len != 2 || (out->part.flags & KT_PART_DELETED)) return e;
-    if (kt_value_column(shown->value, KT_C_VERDICT_VERDICT, &verdict) && kt_bytes_equal(verdict, kt_str("MATCH")))
-        out->part.flags |= KT_PART_JOINED;
+    if (!kt_value_column(shown->value, KT_C_VERDICT_VERDICT, &verdict)) return KT_OK;
+    if (kt_bytes_equal(verdict, kt_str("MATCH"))) out->part.flags |= KT_PART_JOINED;
+    if (kt_bytes_equal(verdict, kt_str("NO_MATCH"))) out->part.flags |= KT_PART_APART;
     return KT_OK;
 }
 
-int kt_facts_of(struct kt_workset *w, struct kt_bytes phone_country, struct kt_ward *ward, uint32_t hint,
-                struct kt_facts *out)
+int kt_facts_of(struct kt_workset *w, const struct kt_facts_ask *ask, struct kt_facts *out)
 {
+    struct kt_ward *ward = ask->ward;
     *out = (struct kt_facts){.part.compartment = ward->compartment};
-    struct gather g = {.w = w, .phone_country = phone_country, .ward = ward, .out = out};
+    struct gather g = {.w = w, .ask = ask, .ward = ward, .out = out};
     int e = KT_OK;
     for (uint32_t i = 0; i < ward->slots_len && !e; i++)
         if (ward->slots[i]->live_len) e = gather_slot(&g, ward->slots[i]);
     if (e) return e;
-    if (!out->kind) out->kind = hint;
+    if (!out->kind) out->kind = ask->hint;
     if (!out->kind && (e = kind_of_rows(w, ward, &out->kind))) return e;
 
     uint8_t *ids = kt_arena_array(kt_workset_arena(w), out->conflicts_len + 1u, KT_CONFLICT_ID_BYTES);
@@ -211,5 +252,5 @@ int kt_facts_of(struct kt_workset *w, struct kt_bytes phone_country, struct kt_w
     /* a link or a relationship is its references; it needs no source to be there */
     if (out->kind == KT_IDENTITY_LINK || out->kind == KT_RELATIONSHIP)
         out->part.flags |= out->part.refs.len ? KT_PART_RECORD : 0;
-    return out->kind == KT_IDENTITY_LINK ? is_joined(w, ward, out) : KT_OK;
+    return out->kind == KT_IDENTITY_LINK ? read_verdict(w, ward, out) : KT_OK;
 }

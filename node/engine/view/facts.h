@@ -17,9 +17,18 @@ struct kt_facts {
     uint32_t conflicts_len;
 };
 
-/* hint: the ward's kind as its head row has it, 0 where there is none. */
-int kt_facts_of(struct kt_workset *w, struct kt_bytes phone_country, struct kt_ward *ward, uint32_t hint,
-                struct kt_facts *out) KT_MUST;
+/* A ward in one compartment, and in those that are looked at together with it (itself among them): all of them where
+ * something in it is deleted, since what outlives a deletion may stand in any. */
+struct kt_facts_ask {
+    struct kt_bytes phone_country;
+    struct kt_ward *ward;
+    struct kt_ward *const *together;
+    uint32_t together_len;
+    uint32_t hint; /* the ward's kind as its head row has it, 0 where there is none */
+};
+int kt_facts_of(struct kt_workset *w, const struct kt_facts_ask *ask, struct kt_facts *out) KT_MUST;
+/* Does it hold a `deleted`, of itself or of an entity inside? */
+bool kt_facts_deletions(const struct kt_ward *ward);
 
 /* The live values of a slot as the rules of proto/view/view.h take them. */
 int kt_slot_values(const struct kt_slot *slot, struct kt_arena *arena, struct kt_view_value **out) KT_MUST;

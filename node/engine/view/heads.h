@@ -15,10 +15,16 @@
 #define KT_CONFLICT_ID_BYTES 16u
 
 /* flags of a part */
-#define KT_PART_DELETED 1u /* its `deleted` register stands */
+#define KT_PART_DELETED 1u /* it is deleted */
 #define KT_PART_RECORD  2u /* its own record is here, not only rows or references that came before it */
 #define KT_PART_JOINED  4u /* of an identity link: its verdict is MATCH */
-#define KT_PART_VALUES  8u /* something stands that people wrote: it outlives a deletion (proto/view/rules.h) */
+#define KT_PART_OUTLIVED                                                                                               \
+    8u                        /* ... and something stands beside, in any compartment (proto/view/rules.h): it is shown \
+                               */
+#define KT_PART_APART     32u /* of an identity link: its verdict is NO_MATCH */
+#define KT_PART_DELETIONS 16u /* it is deleted, or an entity inside it is: its compartments are looked at together */
+
+#define KT_PART_VERDICT (KT_PART_JOINED | KT_PART_APART)
 
 /* Items of one size, ascending, each once. */
 struct kt_run {

@@ -38,6 +38,11 @@ void kt_views_free(struct kt_views *v)
     free(v);
 }
 
+int kt_views_contradictions(struct kt_workset *w, uint64_t *out)
+{
+    return kt_workset_store(w)->ops->count(kt_workset_txn(w), KT_T_store_contradiction, out);
+}
+
 int kt_views_conflicts(struct kt_workset *w, uint64_t *out)
 {
     return kt_workset_store(w)->ops->count(kt_workset_txn(w), KT_T_store_conflict, out);
@@ -104,26 +109,57 @@ static int affect_ends(struct kt_views *v, const struct kt_head_part *p)
 static bool same_link(const struct kt_head_part *a, const struct kt_head_part *b)
 {
     const size_t bytes = (size_t)a->refs.len * KT_ENTITY_ID_BYTES;
-    return (a->flags & KT_PART_JOINED) == (b->flags & KT_PART_JOINED) && a->refs.len == b->refs.len &&
+    return (a->flags & KT_PART_VERDICT) == (b->flags & KT_PART_VERDICT) && a->refs.len == b->refs.len &&
            (bytes == 0 || memcmp(a->refs.items, b->refs.items, bytes) == 0);
+}
+
+/* Where something of the ward is deleted, or was, all its compartments are looked at again: what outlives a deletion in
+ * one may stand in another. */
+static int take_together(struct kt_views *v, struct kt_ward_change *c)
+{
+    bool deletions = kt_head_flag(&c->head, KT_PART_DELETIONS);
+    for (uint32_t i = 0; i < c->dirty_len; i++) deletions = deletions || kt_facts_deletions(c->dirty[i]);
+    if (!deletions) return KT_OK;
+    struct kt_ward **all = kt_arena_array(kt_workset_arena(v->w), c->dirty_len + c->head.parts_len, sizeof *all);
+    uint32_t n = c->dirty_len;
+    if (!all) return KT_ELIMIT;
+    memcpy(all, c->dirty, n * sizeof(struct kt_ward *));
+    for (uint32_t i = 0; i < c->head.parts_len; i++) {
+        bool dirty = false;
+        for (uint32_t k = 0; k < c->dirty_len; k++)
+            dirty = dirty || all[k]->compartment == c->head.parts[i].compartment;
+        if (dirty) continue;
+        int e = kt_workset_ward(v->w, c->head.parts[i].compartment, &c->head.id, &all[n]);
+        if (e && e != KT_EKEY) return e; /* a compartment it reads no more */
+        n += !e;
+    }
+    c->dirty = all;
+    c->dirty_len = n;
+    return KT_OK;
 }
 
 /* Step 1, for the wards of one id. */
 static int take_facts(struct kt_views *v, struct kt_ward_change *c)
 {
     int e = kt_head_load(v->w, &c->dirty[0]->id, &c->head);
+    if (!e) e = take_together(v, c);
     /* once state of it is here its kind stays; a mere reference may have been wrong about it */
     c->kind = !e && c->head.parts_len ? c->head.kind : 0;
     c->facts = kt_arena_array(kt_workset_arena(v->w), c->dirty_len, sizeof *c->facts);
     if (!e && !c->facts) e = KT_ELIMIT;
     for (uint32_t i = 0; i < c->dirty_len && !e; i++) {
-        e = kt_facts_of(v->w, v->phone_country, c->dirty[i], c->head.kind, &c->facts[i]);
+        const struct kt_facts_ask ask = {.phone_country = v->phone_country,
+                                         .ward = c->dirty[i],
+                                         .together = c->dirty,
+                                         .together_len = c->dirty_len,
+                                         .hint = c->head.kind};
+        e = kt_facts_of(v->w, &ask, &c->facts[i]);
         if (!e && !c->kind) c->kind = c->facts[i].kind;
         if (e || c->kind != KT_IDENTITY_LINK) continue;
         const struct kt_head_part *old = kt_head_part_of(v->w, &c->head, c->dirty[i]->compartment);
         if (!old) return KT_ELIMIT;
         if (same_link(old, &c->facts[i].part)) continue;
-        c->regroup = true;
+        c->regroup = v->regrouped = true;
         e = affect_ends(v, old);
         if (!e) e = affect_ends(v, &c->facts[i].part);
     }
@@ -186,6 +222,7 @@ static int begin_update(struct kt_views *v)
 {
     v->dirty = NULL, v->dirty_len = v->dirty_cap = 0;
     v->changes = NULL, v->changes_len = 0;
+    v->regrouped = false;
     v->affected = NULL, v->affected_len = v->affected_cap = 0;
     struct kt_world *world = kt_workset_world(v->w);
     world->random(world, v->nonce, sizeof v->nonce);

@@ -1,4 +1,5 @@
 /* One view: every ward that shows in it, section by section, sealed into one row. */
+#include "engine/view/contradictions.h"
 #include "engine/view/view_sections.h"
 #include "engine/view/views_state.h"
 
@@ -7,7 +8,7 @@
 /* Is there anything of its own to show, and was it not deleted? */
 static bool shows(struct kt_views *v, const struct kt_ward_head *h)
 {
-    if (kt_head_flag(h, KT_PART_DELETED) && !kt_head_flag(h, KT_PART_VALUES)) return false;
+    if (kt_head_flag(h, KT_PART_DELETED)) return kt_head_flag(h, KT_PART_OUTLIVED);
     /* a node that does not read core never sees a customer's source; it shows what it has */
     const bool blind = h->kind == KT_CUSTOMER && !kt_keyring_compartment(kt_workset_keyring(v->w), KT_CORE);
     return blind || kt_head_flag(h, KT_PART_RECORD);
@@ -33,12 +34,13 @@ struct referring {
     struct kt_arena *arena;
     struct kt_entity_id *ids;
     uint32_t len, cap;
+    struct kt_partings partings;
 };
 
 static int note_referring(void *ctx, const struct kt_back *back)
 {
     struct referring *r = ctx;
-    if (back->kind == KT_IDENTITY_LINK) return KT_OK;
+    if (back->kind == KT_IDENTITY_LINK) return kt_partings_note(&r->partings, back);
     if (r->len == r->cap) {
         const uint32_t cap = r->cap ? r->cap * 2 : 16;
         struct kt_entity_id *grown = kt_arena_array(r->arena, cap, sizeof *grown);
@@ -53,9 +55,25 @@ static int note_referring(void *ctx, const struct kt_back *back)
 
 static int compare_ids(const void *a, const void *b) { return memcmp(a, b, KT_ENTITY_ID_BYTES); }
 
+/* A link that contradicts the group shows in its view. */
+static int add_contradictions(struct kt_views *v, struct kt_view_draft *d, struct kt_partings *p)
+{
+    kt_partings_sort(p);
+    int e = v->regrouped ? kt_partings_follow(v->w, p) : KT_OK;
+    for (uint32_t i = 0; i < p->len && !e; i++) {
+        struct kt_ward_head head;
+        if (!p->items[i].inside) continue;
+        e = kt_head_load(v->w, &p->items[i].link, &head);
+        if (!e && head.kind == KT_IDENTITY_LINK) e = add_ward(v, d, &head);
+    }
+    return e;
+}
+
 static int add_referring(struct kt_views *v, struct kt_view_draft *d, const struct kt_group *g)
 {
-    struct referring r = {.arena = &v->scratch};
+    struct referring r = {
+        .arena = &v->scratch, .partings = {.arena = &v->scratch, .group = g}
+    };
     int e = KT_OK;
     for (uint32_t i = 0; i < g->len && !e; i++) e = kt_back_each(v->w, &g->members[i], 0, note_referring, &r);
     if (r.len > 1) qsort(r.ids, r.len, sizeof *r.ids, compare_ids);
@@ -65,7 +83,7 @@ static int add_referring(struct kt_views *v, struct kt_view_draft *d, const stru
         e = kt_head_load(v->w, &r.ids[i], &head);
         if (!e && head.kind) e = add_ward(v, d, &head);
     }
-    return e;
+    return e ? e : add_contradictions(v, d, &r.partings);
 }
 
 static int by_compartment(const void *a, const void *b)

@@ -1,5 +1,6 @@
 /* What a changed ward says now against what its head row says it said: index, conflicts, back references, rows. */
 #include "engine/view/conflict_rows.h"
+#include "engine/view/contradictions.h"
 #include "engine/view/index.h"
 #include "engine/view/list_top.h"
 #include "engine/view/view_row.h"
@@ -85,15 +86,22 @@ static int ref_changed(void *ctx, const uint8_t *item, bool came)
 static int put_refs(struct step *s)
 {
     const struct kt_run refs = s->facts->part.refs;
-    const bool joined = s->facts->part.flags & KT_PART_JOINED;
-    if (s->old && s->old->refs.len == refs.len && joined == !!(s->old->flags & KT_PART_JOINED) &&
+    const uint8_t verdict = s->facts->part.flags & KT_PART_VERDICT, said = s->old->flags & KT_PART_VERDICT;
+    if (said & KT_PART_APART && !(verdict & KT_PART_APART)) {
+        int gone = kt_contradiction_del(s->v->w, &s->ward->id);
+        if (gone) return gone;
+    }
+    if (s->old->refs.len == refs.len && verdict == said &&
         (refs.len == 0 || memcmp(s->old->refs.items, refs.items, refs.len * (size_t)KT_ENTITY_ID_BYTES) == 0))
         return KT_OK;
     int e = KT_OK;
     for (uint32_t i = 0; i < refs.len && !e; i++) {
         struct kt_entity_id id;
-        struct kt_back back = {
-            .compartment = s->ward->compartment, .ward = s->ward->id, .kind = s->c->kind, .joined = joined};
+        struct kt_back back = {.compartment = s->ward->compartment,
+                               .ward = s->ward->id,
+                               .kind = s->c->kind,
+                               .joined = verdict & KT_PART_JOINED,
+                               .apart = verdict & KT_PART_APART};
         memcpy(id.b, refs.items + i * KT_ENTITY_ID_BYTES, sizeof id.b);
         if (s->c->kind == KT_IDENTITY_LINK && refs.len == 2)
             memcpy(back.other.b, refs.items + (1 - i) * KT_ENTITY_ID_BYTES, sizeof back.other.b);

@@ -29,6 +29,7 @@ struct kt_views {
     size_t dirty_len, dirty_cap;
     struct kt_ward_change *changes;
     size_t changes_len;
+    bool regrouped; /* a link that joins or parts changed */
     struct kt_entity_id *affected;
     size_t affected_len, affected_cap;
 };

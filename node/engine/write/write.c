@@ -2,6 +2,7 @@
 #include "engine/write/write_state.h"
 #include "engine/view/conflict_rows.h"
 #include "proto/schema/fields.h"
+#include "proto/view/rules.h"
 
 int kt_refuse(struct kt_planning *p, int code, uint32_t field, const char *reason)
 {
@@ -89,8 +90,12 @@ int kt_write_resolve(struct kt_workset *w, const struct kt_writer *who, struct k
     if (!clear && (e = kt_write_value(&p, f, value, &checked))) return e;
     if ((e = kt_draft_of(&p, at.compartment, &d))) return e;
     const struct kt_slot *slot = kt_ward_slot(d->ward, &at.entity, at.field, at.element);
-    if ((at.field & 0xffu) == KT_N_DELETED && !clear)
-        e = kt_write_delete(&p);
+    /* nothing is written to say that something is not deleted */
+    const bool deletion = (at.field & 0xffu) == KT_N_DELETED, deletes = kt_value_deletes(at.field, checked);
+    if (deletion && deletes)
+        e = kt_write_delete_everywhere(&p);
+    else if (slot && deletion)
+        e = kt_draft_replace(&p, d, at.field, at.element, false, kt_bytes(NULL, 0), slot);
     else if (slot)
         e = kt_draft_replace(&p, d, at.field, at.element, !clear, checked, slot);
     if (!e) e = kt_draft_finish(&p);

@@ -1,5 +1,5 @@
-/* A put becomes changes: one record (proto/client/request.h) against the working set gives at most one change per compartment
- * (core and own), each a list of ops that replace what was seen.  What is there already writes nothing.
+/* A put becomes changes: one record (proto/client/request.h) against the working set gives at most one change per
+ * compartment (core and own), each a list of ops that replace what was seen.  What is there already writes nothing.
  *
  * Engine thread.  Everything borrowed from the workset's arena or the record. */
 #ifndef KT_ENGINE_WRITE_H
@@ -13,7 +13,7 @@
 /* Who puts, and under which rules. */
 struct kt_writer {
     struct kt_bytes actor, purpose, case_ref;
-    const struct kt_token *basis;    /* NULL: none; already checked to be of this node and this life of its store */
+    const struct kt_token *basis; /* NULL: none; already checked to be of this node and this life of its store */
     struct kt_bytes phone_country;
     kt_member self;
     struct kt_bytes office, agency;  /* of this node */
@@ -28,20 +28,24 @@ struct kt_planned_change {
     kt_hlc seen;             /* the greatest stamp among what its ops replace: its own must exceed it */
     struct kt_change change; /* ops of list rows without source id have an empty element */
 };
+#define KT_PLAN_CHANGES_MAX 8u /* core and own; of a deletion that is settled all that may be written */
 struct kt_plan {
-    struct kt_planned_change changes[2];
-    uint32_t changes_len;          /* 0: nothing to write */
-    struct kt_head found[KT_TOKEN_HEADS_MAX]; /* the newest dots of the entity as found: the token of a line that changed nothing */
+    struct kt_planned_change changes[KT_PLAN_CHANGES_MAX];
+    uint32_t changes_len;                     /* 0: nothing to write */
+    struct kt_head found[KT_TOKEN_HEADS_MAX]; /* the newest dots of the entity as found: the token of a line that
+                                                 changed nothing */
     uint32_t found_len;
-    uint32_t field;                /* on an error: the field at fault, 0 = the record as a whole */
-    const char *reason;            /* on an error: a sentence with what to do */
+    uint32_t field;     /* on an error: the field at fault, 0 = the record as a whole */
+    const char *reason; /* on an error: a sentence with what to do */
 };
 /* KT_EUNMAPPED, KT_ERIGHTS, KT_EFIELD, KT_ETYPE, KT_ELIMIT, ... with plan->field and plan->reason set; then nothing of
  * the record counts.  Errors of the store (KT_EDAMAGED, KT_EIO, ...) end the group. */
-int kt_write_plan(struct kt_workset *w, const struct kt_writer *who, const struct kt_record *record, struct kt_plan *plan) KT_MUST;
+int kt_write_plan(struct kt_workset *w, const struct kt_writer *who, const struct kt_record *record,
+                  struct kt_plan *plan) KT_MUST;
 
-/* The same for the resolution of a conflict: replaces every live value of that register with the one given. */
-int kt_write_resolve(struct kt_workset *w, const struct kt_writer *who, struct kt_bytes conflict_id, struct kt_bytes value,
-                     bool clear, struct kt_plan *plan) KT_MUST;
+/* The same for the resolution of a conflict: replaces every live value of that register with the one given.  Of a
+ * deletion: true deletes again, in every compartment this node may write; false, or clear, revives. */
+int kt_write_resolve(struct kt_workset *w, const struct kt_writer *who, struct kt_bytes conflict_id,
+                     struct kt_bytes value, bool clear, struct kt_plan *plan) KT_MUST;
 
 #endif

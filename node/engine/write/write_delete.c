@@ -1,6 +1,8 @@
 /* A delete replaces everything it sees of an entity, in each compartment where it may write, and says so. */
 #include "engine/write/write_state.h"
+#include "engine/view/heads.h"
 #include "proto/schema/fields.h"
+#include "proto/view/rules.h"
 
 struct rows_gone {
     struct kt_planning *p;
@@ -30,6 +32,13 @@ static int delete_in(struct kt_planning *p, struct kt_write_draft *d, uint32_t k
     return e;
 }
 
+static bool all_say_so(const struct kt_slot *slot)
+{
+    for (uint32_t i = 0; i < slot->live_len; i++)
+        if (!kt_value_deletes(slot->field, slot->live[i].value)) return false;
+    return true;
+}
+
 int kt_write_delete(struct kt_planning *p)
 {
     const uint32_t kind = p->kind->kind;
@@ -46,6 +55,34 @@ int kt_write_delete(struct kt_planning *p)
     bool any = false;
     for (uint32_t i = 0; i < p->drafts_len; i++) any = any || p->drafts[i].len;
     const struct kt_slot *slot = kt_ward_slot(at->ward, &p->entity, f->number, kt_bytes(NULL, 0));
-    if (!any || (slot && slot->live_len)) return KT_OK; /* nothing was there, or it says so already */
-    return kt_draft_op(p, at, f->number, kt_bytes(NULL, 0), true, kt_str("true"), NULL, NULL);
+    const bool stands = slot && slot->live_len;
+    if (stands ? all_say_so(slot) : !any) return KT_OK; /* it says so already, or nothing was there */
+    return kt_draft_replace(p, at, f->number, kt_bytes(NULL, 0), true, kt_str("true"), stands ? slot : NULL);
+}
+
+static bool is_drafted(const struct kt_planning *p, kt_compartment c)
+{
+    for (uint32_t i = 0; i < p->drafts_len; i++)
+        if (p->drafts[i].compartment == c) return true;
+    return false;
+}
+
+int kt_write_delete_everywhere(struct kt_planning *p)
+{
+    struct kt_ward_head head;
+    int e = kt_write_delete(p);
+    if (!e) e = kt_head_load(p->w, &p->ward, &head);
+    for (uint32_t i = 0; !e && i < head.parts_len && p->drafts_len < KT_PLAN_CHANGES_MAX; i++) {
+        struct kt_write_draft *d;
+        if (is_drafted(p, head.parts[i].compartment)) continue;
+        e = kt_draft_of(p, head.parts[i].compartment, &d);
+        if (e == KT_ERIGHTS) { /* what is another's stays, and so does the conflict about it */
+            p->plan->field = 0;
+            p->plan->reason = NULL;
+            e = KT_OK;
+        } else if (!e) {
+            e = delete_in(p, d, p->kind->kind);
+        }
+    }
+    return e;
 }

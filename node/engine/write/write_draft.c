@@ -8,6 +8,7 @@
 #define CHANGE_FIXED_BYTES (3u * (KT_NAME_BYTES_MAX + 4u) + 32u) /* ward, actor, purpose, basis */
 #define OP_FIXED_BYTES     64u                                   /* entity, field, tags and lengths */
 #define DOT_BYTES          48u                                   /* one replaced dot on the wire, at most */
+#define RECORD_BYTES_MAX   (KT_BATCH_BYTES_MAX - (16u << 10))    /* all changes of a record go into one batch */
 
 static bool granted(const struct kt_writer *who, kt_compartment c)
 {
@@ -29,7 +30,7 @@ int kt_draft_of(struct kt_planning *p, kt_compartment c, struct kt_write_draft *
             *out = &p->drafts[i];
             return KT_OK;
         }
-    if (p->drafts_len == 2) return KT_EBUG;
+    if (p->drafts_len == KT_PLAN_CHANGES_MAX) return KT_EBUG;
     if (!granted(p->who, c))
         return kt_refuse_named(
             p, KT_ERIGHTS, 0, "this client may not write the compartment \"%s\": ask for a wider grant", name_of(p, c));
@@ -77,13 +78,15 @@ int kt_draft_op(struct kt_planning *p, struct kt_write_draft *d, uint32_t field,
     const uint32_t live = slot ? slot->live_len : 0;
     struct kt_dot *dots = kt_arena_array(p->arena, live + 1u, sizeof *dots);
     uint32_t n = 0;
+    size_t all = 0;
     if (!dots) return KT_ELIMIT;
     for (uint32_t i = 0; i < live; i++) {
         if (slot->live[i].stamp > d->seen) d->seen = slot->live[i].stamp;
         if (take[i] && n < KT_REPLACES_PER_OP_MAX) dots[n++] = slot->live[i].dot;
     }
     d->bytes += OP_FIXED_BYTES + element.len + (has_value ? value.len : 0) + (size_t)n * DOT_BYTES;
-    if (d->len == KT_OPS_PER_CHANGE_MAX || d->bytes > KT_CHANGE_BYTES_MAX)
+    for (uint32_t i = 0; i < p->drafts_len; i++) all += p->drafts[i].bytes;
+    if (d->len == KT_OPS_PER_CHANGE_MAX || d->bytes > KT_CHANGE_BYTES_MAX || all > RECORD_BYTES_MAX)
         return kt_refuse(p, KT_ELIMIT, field, "too much for one change: split the record");
     struct kt_op *op = next_op(p, d);
     if (!op) return KT_ELIMIT;

@@ -26,7 +26,7 @@ struct kt_planning {
     struct kt_entity_id ward, entity;
     struct kt_bytes source_id; /* of the record; of a case without one, the number made for it */
     kt_compartment own;        /* compartment of the record's source system; 0: none given */
-    struct kt_write_draft drafts[2];
+    struct kt_write_draft drafts[KT_PLAN_CHANGES_MAX];
     uint32_t drafts_len;
 };
 
@@ -68,5 +68,7 @@ int kt_write_list_row(struct kt_planning *p, struct kt_write_draft *d, uint32_t 
 int kt_write_row(struct kt_planning *p) KT_MUST;
 /* write_delete.c */
 int kt_write_delete(struct kt_planning *p) KT_MUST;
+/* The same, and in every other compartment where the ward stands and this node may write. */
+int kt_write_delete_everywhere(struct kt_planning *p) KT_MUST;
 
 #endif
