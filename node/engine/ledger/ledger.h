@@ -64,6 +64,9 @@ struct kt_wrote {
  * pass, others mean the process should end and recover. */
 int kt_ledger_commit(struct kt_ledger *l, const struct kt_wrote **wrote, uint32_t *wrote_len) KT_MUST;
 void kt_ledger_abort(struct kt_ledger *l);
+/* After a failed commit or an abort: vector and positions could not be read back and are not to be believed.  The
+ * process should end and recover: a vector that forgot our own head would number batches again. */
+bool kt_ledger_lost(const struct kt_ledger *l);
 
 /* Stamps.  pulse_time: below every later stamp of ours, durably. */
 int kt_ledger_pulse_time(struct kt_ledger *l, kt_hlc *out) KT_MUST;
