@@ -132,15 +132,22 @@ static void free_input(struct kt_input *in)
     in->request = NULL;
 }
 
-void kt_engine_close(struct kt_engine *e)
+void kt_engine_drop_deferred(struct kt_engine *e)
 {
-    if (!e) return;
-    for (uint32_t i = 0; i < e->links_len; i++) kt_engine_drop_outgoing(&e->links[i]);
     for (struct kt_input *in = e->deferred, *next; in; in = next) {
         next = in->next;
         free_input(in);
         free(in);
     }
+    e->deferred = NULL;
+    e->deferred_end = &e->deferred;
+}
+
+void kt_engine_close(struct kt_engine *e)
+{
+    if (!e) return;
+    for (uint32_t i = 0; i < e->links_len; i++) kt_engine_drop_outgoing(&e->links[i]);
+    kt_engine_drop_deferred(e);
     kt_engine_drop_waiting(e);
     kt_replica_free(e->replica);
     kt_ledger_close(e->ledger);

@@ -57,6 +57,8 @@ struct kt_input {
     struct kt_input *next; /* for whoever queues it */
 };
 
+/* Before its end: answers the puts that still wait, for copies or for our own head.  No step comes after it. */
+void kt_engine_finish(struct kt_engine *e);
 int kt_engine_open(const struct kt_engine_config *c, struct kt_engine **out) KT_MUST;
 void kt_engine_close(struct kt_engine *e);
 

@@ -245,6 +245,26 @@ void kt_engine_check_waiting(struct kt_engine *e)
     }
 }
 
+static void give_back(struct kt_engine *e, const struct kt_input *in)
+{
+    struct kt_request r = {.kind = KT_ASK_PUT};
+    (void)!kt_request_decode(kt_bytes(in->request, in->request_len), &e->arena, &r);
+    const struct kt_reply reply = {.kind = r.kind,
+                                   .code = KT_EAGAIN,
+                                   .reason = kt_str("the node is stopping; nothing of this was written: put it again")};
+    send_reply(e, &in->asker, &reply);
+    kt_arena_reset(&e->arena);
+}
+
+void kt_engine_finish(struct kt_engine *e)
+{
+    for (struct kt_waiting *w = e->waiting; w; w = w->next)
+        e->config.reply(e->config.ctx, &w->asker, kt_buf_bytes(&w->late));
+    kt_engine_drop_waiting(e);
+    for (const struct kt_input *in = e->deferred; in; in = in->next) give_back(e, in);
+    kt_engine_drop_deferred(e);
+}
+
 void kt_engine_drop_waiting(struct kt_engine *e)
 {
     while (e->waiting) {

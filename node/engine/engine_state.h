@@ -107,6 +107,7 @@ int kt_engine_request(struct kt_engine *e, struct kt_input *in) KT_MUST;
 void kt_engine_answer(struct kt_engine *e, int commit_error); /* the puts of the group */
 void kt_engine_check_waiting(struct kt_engine *e);
 void kt_engine_drop_waiting(struct kt_engine *e);
+void kt_engine_drop_deferred(struct kt_engine *e);
 
 /* engine_publish.c */
 int kt_engine_pulse(struct kt_engine *e, bool whole) KT_MUST;

@@ -279,17 +279,20 @@ static void to_engine(struct kt_desk *d, struct kt_client_ref from, uint64_t bit
     struct kt_client_ref *ref = malloc(sizeof *ref);
     const struct kt_asker asker = {from.client, ref, g ? g->compartments : NULL, g ? g->len : 0};
     if (ref) *ref = from;
-    if (ref && !kt_runner_request(d->config.runner, &asker, request)) return;
+    const int e = ref ? kt_runner_request(d->config.runner, &asker, request) : KT_ENOMEM;
+    if (!e) return;
     free(ref);
-    refuse(d, from, kind, KT_ENOMEM, NULL);
+    /* the node is ending: its client sees the line end */
+    if (e != KT_EGONE) refuse(d, from, kind, e, e == KT_EAGAIN ? "more waits to be written than fits: wait" : NULL);
 }
 
 static void ask_status(struct kt_desk *d, struct kt_client_ref from)
 {
     struct errand *x = new_errand(d, from);
-    if (x && !kt_runner_call(d->config.runner, status_on_engine, x)) return;
+    const int e = x ? kt_runner_call(d->config.runner, status_on_engine, x) : KT_ENOMEM;
+    if (!e) return;
     free(x);
-    refuse(d, from, KT_ASK_STATUS, KT_ENOMEM, NULL);
+    if (e != KT_EGONE) refuse(d, from, KT_ASK_STATUS, e, NULL);
 }
 
 void kt_desk_request(struct kt_desk *d, struct kt_client_ref from, const struct kt_client_admission *who,

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define GROUP_INPUTS_MAX 256u
+#define GROUP_INPUTS_MAX  256u
+#define REQUEST_BYTES_MAX (256u << 20) /* waiting for the engine; more is refused */
 
 struct queue {
     pthread_mutex_t lock;
     pthread_cond_t some;
     struct kt_input *first, **end;
+    bool closed; /* nothing more is taken */
 };
 
 /* How many frames of a link are on their way to the engine. */
@@ -30,6 +32,7 @@ struct kt_runner {
     pthread_t opener, owner;
     bool opener_runs, owner_runs;
     atomic_bool stopping;
+    atomic_size_t request_bytes; /* that wait for the engine */
 };
 
 /* ------------------------------------------------------------------------------------------------------- queues */
@@ -46,13 +49,33 @@ static void queue_init(struct queue *q)
     q->end = &q->first;
 }
 
-static void queue_push(struct queue *q, struct kt_input *in)
+static void free_input(struct kt_input *in)
+{
+    kt_intake_free(in->intake);
+    free(in->request);
+    free(in);
+}
+
+/* Frees it and gives false where the queue is closed. */
+static bool queue_push(struct queue *q, struct kt_input *in)
 {
     in->next = NULL;
     pthread_mutex_lock(&q->lock);
-    *q->end = in;
-    q->end = &in->next;
-    pthread_cond_signal(&q->some);
+    const bool open = !q->closed;
+    if (open) {
+        *q->end = in;
+        q->end = &in->next;
+        pthread_cond_signal(&q->some);
+    }
+    pthread_mutex_unlock(&q->lock);
+    if (!open) free_input(in);
+    return open;
+}
+
+static void queue_close(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->closed = true;
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -81,13 +104,6 @@ static struct kt_input *new_input(enum kt_input_kind kind, uint64_t link)
     struct kt_input *in = calloc(1, sizeof *in);
     if (in) *in = (struct kt_input){.kind = kind, .link = link};
     return in;
-}
-
-static void free_input(struct kt_input *in)
-{
-    kt_intake_free(in->intake);
-    free(in->request);
-    free(in);
 }
 
 static void queue_end(struct queue *q)
@@ -132,7 +148,7 @@ void kt_runner_link_up(struct kt_runner *r, uint64_t link, kt_member member, boo
     pthread_mutex_lock(&r->flow_lock);
     if (r->flows_len < sizeof r->flows / sizeof *r->flows) r->flows[r->flows_len++] = (struct flow){.link = link};
     pthread_mutex_unlock(&r->flow_lock);
-    queue_push(&r->frames, in);
+    (void)queue_push(&r->frames, in);
 }
 
 void kt_runner_link_down(struct kt_runner *r, uint64_t link)
@@ -142,7 +158,7 @@ void kt_runner_link_down(struct kt_runner *r, uint64_t link)
     struct flow *f = flow_of(r, link);
     if (f) *f = r->flows[--r->flows_len];
     pthread_mutex_unlock(&r->flow_lock);
-    if (in) queue_push(&r->frames, in);
+    if (in) (void)queue_push(&r->frames, in);
 }
 
 /* The frame travels as a request's bytes until the opener has made an intake of it. */
@@ -167,12 +183,13 @@ bool kt_runner_frame(struct kt_runner *r, uint64_t link, struct kt_bytes frame)
     memcpy(copy, frame.data, frame.len);
     in->request = copy;
     in->request_len = frame.len;
-    queue_push(&r->frames, in);
+    (void)queue_push(&r->frames, in);
     return true;
 }
 
 int kt_runner_request(struct kt_runner *r, const struct kt_asker *asker, struct kt_bytes request)
 {
+    if (atomic_load(&r->request_bytes) + request.len > REQUEST_BYTES_MAX) return KT_EAGAIN;
     struct kt_input *in = new_input(KT_IN_REQUEST, 0);
     uint8_t *copy = in ? malloc(request.len ? request.len : 1) : NULL;
     if (!copy) {
@@ -183,8 +200,8 @@ int kt_runner_request(struct kt_runner *r, const struct kt_asker *asker, struct 
     in->asker = *asker;
     in->request = copy;
     in->request_len = request.len;
-    queue_push(&r->inputs, in);
-    return KT_OK;
+    atomic_fetch_add(&r->request_bytes, request.len);
+    return queue_push(&r->inputs, in) ? KT_OK : KT_EGONE;
 }
 
 int kt_runner_call(struct kt_runner *r, void (*call)(void *arg, struct kt_engine *e), void *arg)
@@ -193,8 +210,7 @@ int kt_runner_call(struct kt_runner *r, void (*call)(void *arg, struct kt_engine
     if (!in) return KT_ENOMEM;
     in->call = call;
     in->arg = arg;
-    queue_push(&r->inputs, in);
-    return KT_OK;
+    return queue_push(&r->inputs, in) ? KT_OK : KT_EGONE;
 }
 
 /* ------------------------------------------------------------------------------------------------------ threads */
@@ -216,7 +232,7 @@ static void *opener_main(void *arg)
                 continue;
             }
         }
-        queue_push(&r->inputs, in);
+        (void)queue_push(&r->inputs, in);
     }
     kt_packer_free(packer);
     return NULL;
@@ -227,7 +243,10 @@ static int turn(struct kt_runner *r, uint32_t wait_ms, uint32_t *taken)
     struct kt_input *inputs[GROUP_INPUTS_MAX];
     const uint32_t n = queue_take(&r->inputs, inputs, GROUP_INPUTS_MAX, wait_ms);
     const int e = kt_engine_step(r->engine, inputs, n);
-    for (uint32_t i = 0; i < n; i++) free(inputs[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (inputs[i]->kind == KT_IN_REQUEST) atomic_fetch_sub(&r->request_bytes, inputs[i]->request_len);
+        free(inputs[i]);
+    }
     *taken = n;
     return e;
 }
@@ -238,9 +257,11 @@ static void *owner_main(void *arg)
     uint32_t taken = 0;
     int e = KT_OK;
     while (!e && !atomic_load(&r->stopping)) e = turn(r, kt_engine_idle_ms(r->engine), &taken);
+    queue_close(&r->inputs); /* clients that ask again as soon as they are answered would keep it here for ever */
     do {
         if (!e) e = turn(r, 0, &taken);
     } while (!e && taken);
+    kt_engine_finish(r->engine);
     if (e) r->config.failed(r->config.ctx, e);
     return NULL;
 }

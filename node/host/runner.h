@@ -26,10 +26,12 @@ int kt_runner_start(struct kt_runner *r, struct kt_engine *e) KT_MUST;
 void kt_runner_stop(struct kt_runner *r);
 void kt_runner_free(struct kt_runner *r);
 
-/* Any thread. */
+/* Any thread.  A request and a call are refused with KT_EGONE once the runner is stopping or its engine has failed:
+ * they are still the caller's, and nobody will answer them. */
 void kt_runner_link_up(struct kt_runner *r, uint64_t link, kt_member member, bool roster_only);
 void kt_runner_link_down(struct kt_runner *r, uint64_t link);
 bool kt_runner_frame(struct kt_runner *r, uint64_t link, struct kt_bytes frame); /* false: no room */
+/* KT_EAGAIN: too many bytes of requests wait already. */
 int kt_runner_request(struct kt_runner *r, const struct kt_asker *asker, struct kt_bytes request) KT_MUST;
 int kt_runner_call(struct kt_runner *r, void (*call)(void *arg, struct kt_engine *e), void *arg) KT_MUST;
 /* From the engine: a frame of this link was handled. */

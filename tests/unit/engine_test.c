@@ -238,6 +238,24 @@ static void more_batches_than_a_group_holds(void **state)
     close_site(&b);
 }
 
+/* A put waits for a copy that nobody takes, and the node is told to stop: its writer is told that it is durable here.
+ */
+static void who_waits_is_answered_at_the_end(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_office *oa = bench_office(bench, 1);
+    struct site a;
+    open_site(&a, oa);
+    put_customer(&a, 1, 1);
+    step(&a, oa);
+    assert_int_equal(a.replies, 0);
+    kt_engine_finish(a.engine);
+    assert_int_equal(a.replies, 1);
+    assert_int_equal(a.refusals, 1);
+    assert_int_equal(held(&a, oa->member), 1);
+    close_site(&a);
+}
+
 /* The bundles of an organisation are sealed with fresh randomness for each admission: the offices of this bench share
  * one roster only where it is the same each time. */
 static const char *same_name(void) { return "same"; }
@@ -249,6 +267,7 @@ int main(void)
     static randombytes_implementation same = {
         .implementation_name = same_name, .random = same_number, .buf = same_bytes};
     if (randombytes_set_implementation(&same)) return 1;
-    static const struct CMUnitTest tests[] = {OVER(memory, more_batches_than_a_group_holds)};
+    static const struct CMUnitTest tests[] = {OVER(memory, more_batches_than_a_group_holds),
+                                              OVER(memory, who_waits_is_answered_at_the_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
