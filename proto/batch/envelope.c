@@ -142,6 +142,11 @@ size_t kt_item_bytes_max(size_t change_len)
     return KT_CLEAR_BYTES_MAX + ITEM_FRAMING_BYTES + padded(FRAME_BYTES + change_len) + MAC_BYTES;
 }
 
+static bool may_open_into(size_t packed_len, unsigned long long len)
+{
+    return len <= KT_EXPANSION_FREE_BYTES + (unsigned long long)packed_len * KT_EXPANSION_MAX;
+}
+
 /* Writes the frame and the change, compressed where that is shorter, to p; returns their length without padding. */
 static size_t put_change(struct kt_packer *packer, uint8_t *p, struct kt_bytes change)
 {
@@ -151,7 +156,7 @@ static size_t put_change(struct kt_packer *packer, uint8_t *p, struct kt_bytes c
     if (change.len >= COMPRESS_FROM_BYTES)
         len = packer ? ZSTD_compressCCtx(packer->pack, p + FRAME_BYTES, room, change.data, change.len, ZSTD_LEVEL)
                      : ZSTD_compress(p + FRAME_BYTES, room, change.data, change.len, ZSTD_LEVEL);
-    if (len && !ZSTD_isError(len)) {
+    if (len && !ZSTD_isError(len) && may_open_into(len, change.len)) {
         p[0] = FORM_ZSTD;
         return FRAME_BYTES + len;
     }
@@ -197,7 +202,7 @@ static int unpack_zstd(struct kt_packer *packer, struct kt_bytes packed, struct 
     if (packed.len < sizeof(magic) || memcmp(packed.data, magic, sizeof(magic)) != 0) return KT_EMALFORMED;
     unsigned long long len = ZSTD_getFrameContentSize(packed.data, packed.len);
     if (len == ZSTD_CONTENTSIZE_ERROR || len == ZSTD_CONTENTSIZE_UNKNOWN) return KT_EMALFORMED;
-    if (len > KT_CHANGE_BYTES_MAX) return KT_EOVERSIZE;
+    if (len > KT_CHANGE_BYTES_MAX || !may_open_into(packed.len, len)) return KT_EOVERSIZE;
     if (ZSTD_findFrameCompressedSize(packed.data, packed.len) != packed.len) return KT_EMALFORMED;
     uint8_t *p = kt_buf_extend(out, len);
     if (!p) return out->err;

@@ -38,6 +38,10 @@ struct kt_envelope_place {
 
 int kt_clear_encode(const struct kt_clear *c, struct kt_buf *out) KT_MUST;
 int kt_clear_decode(struct kt_bytes in, struct kt_clear *out) KT_MUST;
+/* A change opens into no more than so many bytes, and so many times those it travels in, else it is void: a frame of small
+ * ciphertexts must not fill the memory of whoever opens them.  What compresses better travels as it is. */
+#define KT_EXPANSION_FREE_BYTES 4096u
+#define KT_EXPANSION_MAX        32u
 /* Compresses, pads and seals.  `clear` is the encoded clear part. */
 int kt_envelope_seal(const struct kt_envelope_place *at, const uint8_t dek[KT_KEY_BYTES], struct kt_bytes clear,
                      struct kt_bytes change, struct kt_buf *out) KT_MUST;
