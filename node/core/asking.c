@@ -76,7 +76,8 @@ static int reserve_holder(const struct kt_replica *r, struct kt_peer_link *l, st
 {
     struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
     int err = kt_raise_reserve(&l->cursor, o);
-    return err || !peer ? err : kt_raise_reserve(&peer->acknowledged, o);
+    if (!err && peer) err = kt_raise_reserve(&peer->acknowledged, o);
+    return err == KT_ELIMIT ? KT_OK : err; /* a peer that named so many origins is sent this one once more */
 }
 
 static void raise_holder(const struct kt_replica *r, struct kt_peer_link *l, const struct kt_seal *seal)

@@ -115,8 +115,8 @@ static void take_news(struct kt_replica *r, const struct kt_peer_link *l, struct
 }
 
 /* Effects for one pulse that is news, and its copy. */
-static int prepare(struct kt_replica *r, const struct kt_peer_link *l, const struct kt_event *ev,
-                   struct kt_bytes encoded, struct news *n, size_t *proof_at, bool *own_ahead, struct kt_effects *fx)
+static int prepare(struct kt_replica *r, const struct kt_peer_link *l, struct kt_bytes *encoded, struct news *n,
+                   size_t *proof_at, bool *own_ahead, struct kt_effects *fx)
 {
     const struct kt_pulse *p = &n->pulse;
     int err = KT_OK;
@@ -124,12 +124,13 @@ static int prepare(struct kt_replica *r, const struct kt_peer_link *l, const str
         struct kt_effect *e = kt_fx_add(fx, KT_FX_KEEP_PULSE, l->id);
         if (!e) return KT_ELIMIT;
         e->member = p->member;
-        e->message = *ev->message;
+        e->message.part = KT_PEER_PULSES;
+        e->message.pulses = (struct kt_bytes_list){encoded, 1};
         err = kt_replica_check_own(r, l->id, p->vector, p->vector_len, fx, own_ahead);
         if (!err) err = seek_proof(r, l, p, proof_at, fx);
     }
     if (err) return err;
-    n->kept = keep(p, encoded);
+    n->kept = keep(p, *encoded);
     return n->kept ? KT_OK : KT_ENOMEM;
 }
 
@@ -144,7 +145,7 @@ int kt_replica_on_pulses(struct kt_replica *r, struct kt_peer_link *l, const str
     int err = KT_OK;
     for (uint32_t i = 0; i < in->len && !err; i++) {
         err = look_at(r, in->items[i], &fx->arena, &news[i]);
-        if (!err && news[i].peer) err = prepare(r, l, ev, in->items[i], &news[i], &proof_at, &own_ahead, fx);
+        if (!err && news[i].peer) err = prepare(r, l, &in->items[i], &news[i], &proof_at, &own_ahead, fx);
     }
     for (uint32_t i = 0; i < in->len; i++) {
         if (!news[i].kept) continue;

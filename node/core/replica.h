@@ -67,7 +67,7 @@ enum kt_effect_kind {
     KT_FX_SEND_BATCHES, /* link, message: the asks; send those single batches as an answer */
     KT_FX_SEND_ERASURES, /* link: send all erasures */
     KT_FX_PULSE,      /* issue our pulse now, hand it back through kt_replica_own_pulse, relay bundles follow */
-    KT_FX_KEEP_PULSE, /* member: its newest pulse (in the event's message) is to be kept durably */
+    KT_FX_KEEP_PULSE, /* member, message: its newest pulse alone, to be kept durably */
     KT_FX_FORK,       /* origin: two seals of one number are known: keep the proof, frozen until a cut */
     KT_FX_OWN_HEAD_AHEAD, /* a peer holds batches of our own that we lack, or ours has forked: take a new incarnation
                              with the next write */

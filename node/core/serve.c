@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define TOO_MANY_ORIGINS "named more origins than there can be"
+
 /* What a pull changes, gathered before anything is changed. */
 struct pulled {
     struct kt_vector cursor, acknowledged; /* of a whole pull */
@@ -120,8 +122,10 @@ int kt_replica_on_pull(struct kt_replica *r, struct kt_peer_link *l, const struc
     struct pulled p = {0};
     bool own_ahead = false;
     int err = gather(l, peer, pull, &p);
-    if (!err) err = push_answers(r, l, ev, &own_ahead, fx);
-    if (!err) {
+    const bool too_many = err == KT_ELIMIT;
+    if (too_many) err = kt_fx_close(fx, l->id, TOO_MANY_ORIGINS);
+    if (!err && !too_many) err = push_answers(r, l, ev, &own_ahead, fx);
+    if (!err && !too_many) {
         take_pull(r, l, peer, &p, ev);
         r->own_ahead_told = r->own_ahead_told || own_ahead;
     }
@@ -131,11 +135,11 @@ int kt_replica_on_pull(struct kt_replica *r, struct kt_peer_link *l, const struc
 
 int kt_replica_on_sent(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx)
 {
-    (void)fx;
     struct kt_peer_link *l = kt_replica_link(r, ev->link);
     if (!l) return KT_OK;
     struct kt_head sent = {ev->seal->origin, ev->seal->number};
     int err = kt_raise_reserve(&l->cursor, sent.origin);
+    if (err == KT_ELIMIT) return kt_fx_close(fx, l->id, TOO_MANY_ORIGINS);
     if (err) return err;
     l->give_left -= ev->bytes < l->give_left ? ev->bytes : l->give_left;
     if (kt_raise(&l->cursor, sent.origin, sent.number) && l->probe.number == 0) {

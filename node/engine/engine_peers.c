@@ -3,6 +3,8 @@
 
 #include "engine/journal/journal.h"
 
+#define LACKING_NEXT_MS KT_PULSE_MS /* then the next keys are asked for, where they are too many for one pull */
+
 struct kt_event kt_engine_event(const struct kt_engine *e, enum kt_event_kind kind, uint64_t link)
 {
     return (struct kt_event){
@@ -26,19 +28,10 @@ static int accept_batch(struct kt_engine *e, struct kt_opened *batch)
     return KT_OK;
 }
 
-/* The pulse of this member in the message at hand. */
-static int keep_pulse(struct kt_engine *e, const struct kt_event *ev, kt_member member)
+static int keep_pulse(struct kt_engine *e, const struct kt_effect *f)
 {
-    struct kt_arena scratch;
-    int err = KT_OK;
-    kt_arena_init(&scratch, 4u << 20);
-    for (uint32_t i = 0; ev->message && i < ev->message->pulses.len && !err; i++) {
-        struct kt_pulse p;
-        if (kt_pulse_decode(ev->message->pulses.items[i], &scratch, &p) || p.member != member) continue;
-        if (!(err = kt_engine_group(e))) err = kt_ledger_keep_pulse(e->ledger, member, ev->message->pulses.items[i]);
-    }
-    kt_arena_free(&scratch);
-    return err;
+    const int err = kt_engine_group(e);
+    return err ? err : kt_ledger_keep_pulse(e->ledger, f->member, f->message.pulses.items[0]);
 }
 
 /* Both seals, as they were signed: ours of that number (or the head that theirs does not follow), and theirs. */
@@ -87,7 +80,7 @@ static int keep_proof(struct kt_engine *e, struct kt_origin origin, const struct
     return err == KT_EDUPLICATE || err == KT_ENOTFOUND ? KT_OK : err;
 }
 
-static int carry_out(struct kt_engine *e, const struct kt_effect *f, const struct kt_event *ev, struct kt_opened *batch)
+static int carry_out(struct kt_engine *e, const struct kt_effect *f, struct kt_opened *batch)
 {
     struct kt_engine_link *l;
     switch (f->kind) {
@@ -110,7 +103,7 @@ static int carry_out(struct kt_engine *e, const struct kt_effect *f, const struc
         /* no word of being complete while a peer may hold more of us than we do */
         return kt_engine_unsure(e) ? KT_OK : kt_engine_pulse(e, f->whole);
     case KT_FX_KEEP_PULSE:
-        return keep_pulse(e, ev, f->member);
+        return keep_pulse(e, f);
     case KT_FX_FORK:
         return keep_proof(e, f->origin, batch);
     case KT_FX_OWN_HEAD_AHEAD:
@@ -132,7 +125,7 @@ int kt_engine_replica(struct kt_engine *e, struct kt_event *ev, struct kt_opened
     kt_arena_init(&e->fx.arena, fx.arena.bytes_max);
     kt_arena_reset(&fx.arena);
     int err = kt_replica_step(e->replica, ev, &fx);
-    for (uint32_t i = 0; i < fx.len && !err; i++) err = carry_out(e, &fx.items[i], ev, batch);
+    for (uint32_t i = 0; i < fx.len && !err; i++) err = carry_out(e, &fx.items[i], batch);
     kt_arena_free(&e->fx.arena);
     e->fx = fx;
     e->fx.len = 0;
@@ -230,9 +223,21 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
     return err;
 }
 
+/* Wraps that a batch promises come with it.  These are the ones asked for, of keys that held envelopes wait for: of
+ * compartments read here, from a link that is open. */
 static int take_wraps(struct kt_engine *e, struct kt_intake *i)
 {
+    struct kt_bytes_list *list = &i->message.wraps;
+    const struct kt_engine_link *l = kt_engine_link(e, i->link);
     bool useful;
+    uint32_t kept = 0;
+    for (uint32_t n = 0; n < list->len && !l->roster_only; n++) {
+        struct kt_wrap w;
+        if (!kt_wrap_decode(list->items[n], &w) && kt_keyring_compartment(e->keyring, w.compartment))
+            list->items[kept++] = list->items[n];
+    }
+    list->len = kept;
+    if (!kept) return KT_OK;
     int err = kt_engine_group(e);
     if (!err) err = kt_ledger_take_wraps(e->ledger, i->message.wraps.items, i->message.wraps.len, &useful);
     if (!err && useful) e->keys_came = true;
@@ -242,18 +247,21 @@ static int take_wraps(struct kt_engine *e, struct kt_intake *i)
 int kt_engine_keys_came(struct kt_engine *e)
 {
     const uint64_t held = kt_ledger_held_so_far(e->ledger);
-    if (e->group_error || (!e->keys_came && held == e->held_seen)) return KT_OK;
+    const uint64_t now = kt_engine_mono_ms(e);
+    const bool next = e->lacking_many && now - e->lacking_mono_ms >= LACKING_NEXT_MS;
+    if (e->group_error || (!e->keys_came && !e->held_left && !next && held == e->held_seen)) return KT_OK;
     struct kt_arena scratch;
     struct kt_dek_id *ids = NULL;
     uint32_t n = 0;
     int err = kt_engine_group(e);
-    if (!err && e->keys_came) err = kt_ledger_retry_held(e->ledger);
+    if (!err && (e->keys_came || e->held_left)) err = kt_ledger_retry_held(e->ledger, e->keys_came, &e->held_left);
     e->keys_came = false;
     e->held_seen = held;
     if (err) {
         e->group_error = err;
         return KT_OK;
     }
+    if (e->held_left) return KT_OK; /* what is lacking is known at the end of the walk */
     kt_arena_init(&scratch, 64u << 20);
     err = kt_ledger_lacking(e->ledger, &scratch, &ids, &n);
     struct kt_event ev = kt_engine_event(e, KT_EV_LACKING, 0);
@@ -261,6 +269,8 @@ int kt_engine_keys_came(struct kt_engine *e)
     ev.deks_len = n;
     if (!err) err = kt_engine_replica(e, &ev, NULL);
     kt_arena_free(&scratch);
+    e->lacking_many = n == KT_WRAPS_PER_FRAME_MAX;
+    e->lacking_mono_ms = now;
     return err;
 }
 

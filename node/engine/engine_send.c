@@ -8,6 +8,7 @@
 
 #define FRAMES_PER_SERVE_MAX    8u /* to one link in one step; other inputs come in between */
 #define BUNDLES_PER_FRAME_BYTES (120u << 10)
+#define WRAPS_PER_FRAME_BYTES   (192u << 10) /* those beyond are asked for again */
 
 struct kt_engine_link *kt_engine_link(struct kt_engine *e, uint64_t link)
 {
@@ -103,10 +104,11 @@ int kt_engine_send_wraps(struct kt_engine *e, uint64_t link, const struct kt_pul
     kt_arena_init(&scratch, 8u << 20);
     m.wraps.items = kt_arena_array(&scratch, pull->want_wraps_len + 1, sizeof *m.wraps.items);
     int err = m.wraps.items ? KT_OK : KT_ELIMIT;
-    for (uint32_t i = 0; i < pull->want_wraps_len && !err; i++) {
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < pull->want_wraps_len && !err && bytes < WRAPS_PER_FRAME_BYTES; i++) {
         err = kt_keyring_wrap(e->keyring, &pull->want_wraps[i], &scratch, &m.wraps.items[m.wraps.len]);
         if (!err)
-            m.wraps.len++;
+            bytes += m.wraps.items[m.wraps.len++].len;
         else if (err == KT_ENOTFOUND)
             err = KT_OK;
     }
@@ -137,7 +139,7 @@ static int wraps_of(struct filling *f, struct kt_bytes batch, struct kt_bytes **
     *n = 0;
     if (!*wraps) return KT_ELIMIT;
     for (uint32_t s = 0; s < b->seal.sections_len; s++)
-        for (uint32_t k = 0; k < b->sections[s].keys_len; k++) {
+        for (uint32_t k = 0; k < b->sections[s].keys_len && *n < KT_WRAPS_PER_FRAME_MAX; k++) {
             err = kt_keyring_wrap(f->e->keyring, &b->sections[s].keys[k].id, &f->scratch, &(*wraps)[*n]);
             if (!err)
                 ++*n;

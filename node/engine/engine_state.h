@@ -53,7 +53,9 @@ struct kt_engine {
     bool group;            /* the ledger is open */
     int group_error;       /* why the group cannot commit */
     bool accepted;         /* something of a peer's is to be acknowledged */
-    bool keys_came;
+    bool keys_came, held_left; /* ... and what is held is being tried again, some in each step */
+    bool lacking_many;         /* more keys than one pull asks for */
+    uint64_t lacking_mono_ms;  /* when they were last worked out */
     uint64_t held_seen;             /* kt_ledger_held_so_far when what is lacking was last worked out */
     struct kt_answering *answering; /* in the arena */
     uint32_t answering_len, answering_cap;

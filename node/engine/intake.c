@@ -18,23 +18,47 @@ static int open_answer(struct kt_keyring *k, struct kt_packer *packer, struct kt
     return KT_OK;
 }
 
-bool kt_intake_pulse_is_good(struct kt_keyring *k, struct kt_arena *arena, struct kt_bytes bytes)
+static bool pulse_is_good(struct kt_keyring *k, struct kt_arena *arena, struct kt_bytes bytes, struct kt_pulse *p)
 {
     const struct kt_roster *roster = kt_keyring_roster(k);
-    struct kt_pulse p;
-    if (kt_pulse_decode(bytes, arena, &p)) return false;
-    const struct kt_roster_member *m = kt_roster_member(roster, p.member);
-    return m && !m->revoked && memcmp(&p.cluster, &roster->cluster, sizeof p.cluster) == 0 &&
+    if (kt_pulse_decode(bytes, arena, p)) return false;
+    const struct kt_roster_member *m = kt_roster_member(roster, p->member);
+    return m && !m->revoked && memcmp(&p->cluster, &roster->cluster, sizeof p->cluster) == 0 &&
            kt_pulse_verify(bytes, m->pub.sign) == KT_OK;
 }
 
-/* Relayed pulses are others' words: a bad one is left out, the rest stands. */
+bool kt_intake_pulse_is_good(struct kt_keyring *k, struct kt_arena *arena, struct kt_bytes bytes)
+{
+    struct kt_pulse p;
+    return pulse_is_good(k, arena, bytes, &p);
+}
+
+/* The place of `p` among those kept: behind the last, or that of an older one of its member; KT_MEMBERS_MAX: it says
+ * nothing new. */
+static uint32_t pulse_place(const struct kt_pulse *pulses, uint32_t kept, const struct kt_pulse *p)
+{
+    for (uint32_t i = 0; i < kept; i++)
+        if (pulses[i].member == p->member) return p->hlc > pulses[i].hlc ? i : KT_MEMBERS_MAX;
+    return kept;
+}
+
+/* Relayed pulses are others' words: a bad one is left out, the rest stands.  Of each member the newest is kept, so that
+ * a thousand of one member cost no more than their signatures. */
 static int keep_good_pulses(struct kt_keyring *k, struct kt_intake *i)
 {
     struct kt_bytes_list *list = &i->message.pulses;
+    struct kt_pulse *pulses = kt_arena_array(&i->arena, list->len + 1u, sizeof *pulses);
     uint32_t good = 0;
-    for (uint32_t n = 0; n < list->len; n++)
-        if (kt_intake_pulse_is_good(k, &i->arena, list->items[n])) list->items[good++] = list->items[n];
+    if (!pulses) return KT_ELIMIT;
+    for (uint32_t n = 0; n < list->len; n++) {
+        struct kt_pulse p;
+        if (!pulse_is_good(k, &i->arena, list->items[n], &p)) continue;
+        const uint32_t at = pulse_place(pulses, good, &p);
+        if (at == KT_MEMBERS_MAX) continue;
+        pulses[at] = p;
+        list->items[at] = list->items[n];
+        good += at == good;
+    }
     list->len = good;
     return KT_OK;
 }

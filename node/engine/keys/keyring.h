@@ -56,8 +56,8 @@ int kt_wrap_group_begin(struct kt_keyring *k, struct kt_wrap_group **out) KT_MUS
 int kt_wrap_group_put(struct kt_wrap_group *g, struct kt_bytes wrap) KT_MUST;
 int kt_wrap_group_commit(struct kt_wrap_group *g) KT_MUST; /* ends it either way; nothing put: costs nothing */
 void kt_wrap_group_abort(struct kt_wrap_group *g);          /* NULL is nothing */
-/* Any thread: a key just opened from a wrap that is on its way to the disk. */
-void kt_keyring_learn(struct kt_keyring *k, const struct kt_dek *dek);
+/* Any thread: a key of that compartment, just opened from a wrap that is on its way to the disk. */
+void kt_keyring_learn(struct kt_keyring *k, kt_compartment c, const struct kt_dek *dek);
 
 /* W: the data key to write with for a ward: the one of lowest id of the current birth epoch, else a new one, whose wrap
  * goes into `group`. */

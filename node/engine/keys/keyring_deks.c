@@ -9,27 +9,27 @@ struct kt_wrap_group {
     struct kt_txn *txn; /* opened by the first write */
 };
 
-static struct kt_dek *cache_slot(struct kt_keyring *k, const struct kt_dek_id *id)
+static struct kt_cached_dek *cache_slot(struct kt_keyring *k, const struct kt_dek_id *id)
 {
     uint32_t n;
     memcpy(&n, id->b, sizeof n);
     return &k->cache[n % KT_DEK_CACHE_SLOTS];
 }
 
-static bool cache_find(struct kt_keyring *k, const struct kt_dek_id *id, struct kt_dek *out)
+static bool cache_find(struct kt_keyring *k, kt_compartment c, const struct kt_dek_id *id, struct kt_dek *out)
 {
     pthread_mutex_lock(&k->lock);
-    const struct kt_dek *slot = cache_slot(k, id);
-    const bool hit = memcmp(&slot->id, id, sizeof *id) == 0;
-    if (hit) *out = *slot;
+    const struct kt_cached_dek *slot = cache_slot(k, id);
+    const bool hit = slot->compartment == c && memcmp(&slot->dek.id, id, sizeof *id) == 0;
+    if (hit) *out = slot->dek;
     pthread_mutex_unlock(&k->lock);
     return hit;
 }
 
-void kt_keyring_learn(struct kt_keyring *k, const struct kt_dek *dek)
+void kt_keyring_learn(struct kt_keyring *k, kt_compartment c, const struct kt_dek *dek)
 {
     pthread_mutex_lock(&k->lock);
-    *cache_slot(k, &dek->id) = *dek;
+    *cache_slot(k, &dek->id) = (struct kt_cached_dek){*dek, c};
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -49,13 +49,13 @@ static int open_wrap(struct kt_keyring *k, struct kt_txn *t, kt_compartment c, c
 
 int kt_keyring_dek(struct kt_keyring *k, kt_compartment c, const struct kt_dek_id *id, struct kt_dek *out)
 {
-    if (cache_find(k, id, out)) return KT_OK;
+    if (cache_find(k, c, id, out)) return KT_OK;
     struct kt_txn *t;
     int e = k->store->ops->begin(k->store, KT_ENV_KEYS, false, &t);
     if (e) return e;
     e = open_wrap(k, t, c, id, out);
     k->store->ops->abort(t);
-    if (!e) kt_keyring_learn(k, out);
+    if (!e) kt_keyring_learn(k, c, out);
     return e;
 }
 
@@ -123,7 +123,7 @@ int kt_wrap_group_put(struct kt_wrap_group *g, struct kt_bytes bytes)
     if (!(e = key.err) && !(e = ops->put(g->txn, KT_T_keys_wrap, KT_BYTES_OF(w.id), bytes)))
         e = ops->put(g->txn, KT_T_keys_ward, kt_buf_bytes(&key), kt_bytes("", 0));
     kt_buf_free(&key);
-    if (!e && opened) kt_keyring_learn(k, &dek);
+    if (!e && opened) kt_keyring_learn(k, w.compartment, &dek);
     return e;
 }
 
@@ -167,7 +167,7 @@ static int find_dek(struct kt_wrap_group *g, kt_compartment c, struct kt_bytes p
     if (e) return e;
     struct kt_dek_id id;
     e = find_id(k->store, t, prefix, &id);
-    if (!e && !cache_find(k, &id, out) && !(e = open_wrap(k, t, c, &id, out))) kt_keyring_learn(k, out);
+    if (!e && !cache_find(k, c, &id, out) && !(e = open_wrap(k, t, c, &id, out))) kt_keyring_learn(k, c, out);
     if (!g->txn) k->store->ops->abort(t);
     return e;
 }

@@ -17,6 +17,9 @@ struct kt_ring {
 
 struct kt_retired { struct kt_compartment_keys *keys; struct kt_retired *next; };
 
+/* A data key, and the compartment whose key opened it: in another one it is no key, cached or not. */
+struct kt_cached_dek { struct kt_dek dek; kt_compartment compartment; };
+
 struct kt_keyring {
     struct kt_store *store;
     struct kt_world *world;
@@ -30,7 +33,7 @@ struct kt_keyring {
     struct kt_ring rings[KT_COMPARTMENTS_MAX];
     uint32_t rings_len;
     struct kt_retired *retired; /* keys replaced by newer ones, still in somebody's hands */
-    struct kt_dek *cache;       /* KT_DEK_CACHE_SLOTS, sodium_malloc */
+    struct kt_cached_dek *cache;     /* KT_DEK_CACHE_SLOTS, sodium_malloc */
 };
 
 /* Opens the bundle of this member for every compartment of the newest roster.  Lock held. */

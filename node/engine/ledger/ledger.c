@@ -186,10 +186,12 @@ int kt_ledger_keep_pulse(struct kt_ledger *l, kt_member member, struct kt_bytes 
     return KT_OK;
 }
 
-int kt_ledger_retry_held(struct kt_ledger *l)
+int kt_ledger_retry_held(struct kt_ledger *l, bool again, bool *more)
 {
     l->touched = true;
-    return kt_apply_held(l->workset, &l->vector, &l->count);
+    const int e = kt_apply_held(l->workset, &l->vector, again, &l->retried, &l->count);
+    *more = l->retried.left > 0;
+    return e;
 }
 
 int kt_ledger_mark_store(struct kt_ledger *l, const struct kt_vector_entry *heads, uint32_t n, uint64_t position)
@@ -336,7 +338,7 @@ int kt_ledger_lacking(struct kt_ledger *l, struct kt_arena *a, struct kt_dek_id 
     uint64_t held;
     int e = reading(l, &opened);
     if (e) return e;
-    e = kt_apply_lacking(l->workset, a, ids, n, &held);
+    e = kt_apply_lacking(l->workset, &l->lacking, a, ids, n, &held);
     if (opened) kt_workset_abort(l->workset);
     return e;
 }

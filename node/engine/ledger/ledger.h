@@ -45,7 +45,8 @@ uint32_t kt_ledger_room(const struct kt_ledger *l);
 int kt_ledger_take_wraps(struct kt_ledger *l, const struct kt_bytes *wraps, uint32_t n, bool *useful) KT_MUST;
 /* The newest pulse of a member, to be kept with this group's batches. */
 int kt_ledger_keep_pulse(struct kt_ledger *l, kt_member member, struct kt_bytes pulse) KT_MUST;
-int kt_ledger_retry_held(struct kt_ledger *l) KT_MUST;
+/* Tries some of what is held again; `again`: keys came, once round from here.  *more: call it in the next group too. */
+int kt_ledger_retry_held(struct kt_ledger *l, bool again, bool *more) KT_MUST;
 
 /* One record of a client.  KT_OK: merged, *token says what to wait for.  A refusal leaves the group as it was, with
  * plan->field and plan->reason set; *fatal: the group cannot go on (the store failed). */
@@ -88,7 +89,7 @@ int kt_ledger_state(struct kt_ledger *l, struct kt_ledger_state *out) KT_MUST;
 int kt_ledger_digests(struct kt_ledger *l, struct kt_arena *a, struct kt_pulse_digest **out, uint32_t *n) KT_MUST;
 /* How many envelopes were put aside since the start: a change means that other keys are lacking. */
 uint64_t kt_ledger_held_so_far(const struct kt_ledger *l);
-/* Data keys that held envelopes wait for. */
+/* Data keys that held envelopes wait for; where there are many, each time the next ones. */
 int kt_ledger_lacking(struct kt_ledger *l, struct kt_arena *a, struct kt_dek_id **ids, uint32_t *n) KT_MUST;
 
 #endif

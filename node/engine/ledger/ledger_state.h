@@ -59,6 +59,7 @@ struct kt_ledger {
     uint32_t pulses_len;
     bool touched;                /* the store changes in this group */
     struct kt_apply_count count; /* since the start */
+    struct kt_held_walk retried, lacking;
     uint64_t groups, commit_ns_last;
 };
 

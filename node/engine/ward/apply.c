@@ -167,33 +167,51 @@ int kt_apply_batch(struct kt_workset *w, const struct kt_vector *before, struct 
     return settle(w, o->batch.seal.origin, o->batch.seal.number);
 }
 
+/* A step's share of a long walk: what opens may be thirty times as long, and all of it lies in the working set. */
+#define HELD_ROWS_AT_ONCE   256u
+#define HELD_BYTES_AT_ONCE  (2u << 20)
+#define HELD_ROWS_LOOKED_AT 4096u
+
 struct held_row {
     uint8_t key[KT_DOT_BYTES];
     struct kt_bytes row;
 };
 
-/* Copies the held rows, so that merging may write; at most `max` of them. */
-static int list_held(struct kt_workset *w, struct kt_arena *arena, size_t max, struct held_row **out, size_t *n)
+/* The row at or after the walk's place, and round from the last to the first.  KT_ENOTFOUND: there is none. */
+static int walk_on(struct kt_cursor *c, const struct kt_store_ops *ops, struct kt_held_walk *walk, struct kt_bytes *key,
+                   struct kt_bytes *row)
 {
-    struct kt_store *s = kt_workset_store(w);
+    int e = ops->seek(c, KT_SEEK_AT_OR_AFTER, KT_BYTES_OF(walk->at), key, row);
+    if (e == KT_ENOTFOUND) e = ops->seek(c, KT_SEEK_AT_OR_AFTER, kt_bytes(NULL, 0), key, row);
+    if (e) return e;
+    if (key->len != KT_DOT_BYTES) return KT_EDAMAGED;
+    memcpy(walk->at, key->data, key->len); /* the next possible key after it */
+    for (size_t i = sizeof walk->at; i > 0 && ++walk->at[i - 1] == 0; i--) continue;
+    return KT_OK;
+}
+
+/* Copies some of the held rows, so that merging may write. */
+static int take_held(struct kt_workset *w, struct kt_held_walk *walk, struct held_row *out, size_t *n)
+{
+    const struct kt_store_ops *ops = kt_workset_store(w)->ops;
     struct kt_cursor *c;
     struct kt_bytes key, row;
-    uint64_t rows;
-    int e = s->ops->count(kt_workset_txn(w), KT_T_store_held, &rows);
-    if (e) return e;
+    size_t bytes = 0;
     *n = 0;
-    *out = kt_arena_array(arena, (rows < max ? rows : max) + 1, sizeof **out);
-    if (!*out) return KT_ELIMIT;
-    if ((e = s->ops->cursor(kt_workset_txn(w), KT_T_store_held, &c))) return e;
-    enum kt_seek how = KT_SEEK_AT_OR_AFTER;
-    while (*n < rows && *n < max && !(e = s->ops->seek(c, how, kt_bytes(NULL, 0), &key, &row))) {
-        how = KT_SEEK_NEXT;
-        if (key.len != KT_DOT_BYTES) continue;
-        struct held_row *h = &(*out)[(*n)++];
+    int e = ops->cursor(kt_workset_txn(w), KT_T_store_held, &c);
+    if (e) return e;
+    while (*n < HELD_ROWS_AT_ONCE && bytes < HELD_BYTES_AT_ONCE && walk->left &&
+           !(e = walk_on(c, ops, walk, &key, &row))) {
+        struct held_row *h = &out[(*n)++];
         memcpy(h->key, key.data, key.len);
-        h->row = kt_arena_copy(arena, row);
+        h->row = kt_arena_copy(kt_workset_arena(w), row);
+        if (!h->row.data) e = KT_ELIMIT;
+        if (e) break;
+        bytes += row.len;
+        walk->left--;
     }
-    s->ops->cursor_close(c);
+    ops->cursor_close(c);
+    if (e == KT_ENOTFOUND) walk->left = 0;
     return e == KT_ENOTFOUND ? KT_OK : e;
 }
 
@@ -218,34 +236,45 @@ static int retry(struct kt_workset *w, const struct kt_vector *vector, const str
     return e ? e : settle(w, env.place.origin, env.place.batch);
 }
 
-int kt_apply_held(struct kt_workset *w, const struct kt_vector *held, struct kt_apply_count *count)
+int kt_apply_held(struct kt_workset *w, const struct kt_vector *held, bool again, struct kt_held_walk *walk,
+                  struct kt_apply_count *count)
 {
-    struct held_row *rows;
-    size_t n;
-    int e = list_held(w, kt_workset_arena(w), SIZE_MAX, &rows, &n);
+    struct held_row *rows = kt_arena_array(kt_workset_arena(w), HELD_ROWS_AT_ONCE, sizeof *rows);
+    size_t n = 0;
+    int e = rows ? KT_OK : KT_ELIMIT;
+    if (!e && again) e = kt_workset_store(w)->ops->count(kt_workset_txn(w), KT_T_store_held, &walk->left);
+    if (!e) e = take_held(w, walk, rows, &n);
     for (size_t i = 0; i < n && !e; i++) e = retry(w, held, &rows[i], count);
     return e;
 }
 
-int kt_apply_lacking(struct kt_workset *w, struct kt_arena *arena, struct kt_dek_id **ids, uint32_t *n, uint64_t *held)
+static bool has_id(const struct kt_dek_id *ids, uint32_t n, const struct kt_dek_id *id)
 {
-    struct kt_store *s = kt_workset_store(w);
-    struct held_row *rows;
-    size_t len;
+    for (uint32_t i = 0; i < n; i++)
+        if (memcmp(&ids[i], id, sizeof *id) == 0) return true;
+    return false;
+}
+
+int kt_apply_lacking(struct kt_workset *w, struct kt_held_walk *walk, struct kt_arena *arena, struct kt_dek_id **ids,
+                     uint32_t *n, uint64_t *held)
+{
+    const struct kt_store_ops *ops = kt_workset_store(w)->ops;
+    struct kt_cursor *c;
     *n = 0;
-    int e = s->ops->count(kt_workset_txn(w), KT_T_store_held, held);
+    int e = ops->count(kt_workset_txn(w), KT_T_store_held, held);
     if (e || *held == 0) return e;
-    if ((e = list_held(w, arena, KT_WRAPS_PER_FRAME_MAX, &rows, &len))) return e;
-    *ids = kt_arena_array(arena, len + 1, sizeof **ids);
+    *ids = kt_arena_array(arena, KT_WRAPS_PER_FRAME_MAX, sizeof **ids);
     if (!*ids) return KT_ELIMIT;
-    for (size_t i = 0; i < len && !e; i++) {
+    if ((e = ops->cursor(kt_workset_txn(w), KT_T_store_held, &c))) return e;
+    struct kt_bytes key, row;
+    walk->left = *held < HELD_ROWS_LOOKED_AT ? *held : HELD_ROWS_LOOKED_AT;
+    for (; walk->left && *n < KT_WRAPS_PER_FRAME_MAX && !e; walk->left--) {
         struct kt_opened_envelope env;
         uint64_t position;
-        if ((e = held_decode(kt_bytes(rows[i].key, sizeof rows[i].key), rows[i].row, &env, &position))) break;
-        bool known = env.why != KT_EKEY;
-        for (uint32_t j = 0; j < *n && !known; j++)
-            known = memcmp(&(*ids)[j], &env.clear.dek, sizeof env.clear.dek) == 0;
-        if (!known) (*ids)[(*n)++] = env.clear.dek;
+        e = walk_on(c, ops, walk, &key, &row);
+        if (!e) e = held_decode(key, row, &env, &position);
+        if (!e && env.why == KT_EKEY && !has_id(*ids, *n, &env.clear.dek)) (*ids)[(*n)++] = env.clear.dek;
     }
-    return e;
+    ops->cursor_close(c);
+    return e == KT_ENOTFOUND ? KT_OK : e;
 }

@@ -1,5 +1,6 @@
 #include "engine/ward/opener.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* Errors that are this machine's, not the batch's. */
@@ -15,6 +16,19 @@ static int set_fate(struct kt_opened_envelope *e, enum kt_fate fate, int why)
     return KT_OK;
 }
 
+/* A key is for one ward and generation, so that an erasure ends all that is under it.  Its id says for which, together
+ * with its birth epoch: that of its section, unless it is older. */
+static bool is_key_of(const struct kt_dek *dek, const struct kt_opened_envelope *e)
+{
+    const uint32_t newest = e->place.epoch;
+    for (uint32_t age = 0; age < KT_EPOCHS_MAX && age <= newest; age++) {
+        const struct kt_dek_id id =
+            kt_dek_id_of(dek->key, e->place.compartment, &e->clear.tag, e->clear.generation, newest - age);
+        if (sodium_memcmp(&id, &e->clear.dek, sizeof id) == 0) return true;
+    }
+    return false;
+}
+
 int kt_open_envelope(struct kt_keyring *k, struct kt_packer *packer, struct kt_arena *arena,
                      struct kt_opened_envelope *e)
 {
@@ -26,17 +40,32 @@ int kt_open_envelope(struct kt_keyring *k, struct kt_packer *packer, struct kt_a
     int err = kt_keyring_dek(k, e->place.compartment, &e->clear.dek, &dek);
     if (err == KT_EKEY) return set_fate(e, KT_FATE_HELD, KT_EKEY);
     if (err) return is_local(err) ? err : set_fate(e, KT_FATE_HELD, KT_EKEY);
+    if (!is_key_of(&dek, e)) {
+        sodium_memzero(&dek, sizeof dek);
+        return set_fate(e, KT_FATE_VOID, KT_EVOID);
+    }
 
     struct kt_buf plain;
     kt_buf_init(&plain, KT_CHANGE_BYTES_MAX + KT_PAD_LARGE_BYTES);
     err = kt_envelope_open_with(packer, &e->place, dek.key, e->clear_bytes, e->cipher, &plain);
     struct kt_bytes change = err ? kt_bytes(NULL, 0) : kt_arena_copy(arena, kt_buf_bytes(&plain));
+    sodium_memzero(&dek, sizeof dek);
     kt_buf_wipe_free(&plain);
     if (!err && !change.data) return KT_ELIMIT;
     if (!err) err = kt_change_decode(change, arena, &e->change);
     if (!err) err = kt_judge_change(keys, &e->clear.tag, &e->change);
-    if (err == KT_ENOMEM) return err;
+    if (is_local(err)) return err; /* how much memory there is here decides nothing about a change */
     return err ? set_fate(e, KT_FATE_VOID, err) : set_fate(e, KT_FATE_OPEN, KT_OK);
+}
+
+/* An item without its content counts as missing until an erasure covers it, and none is known here: whoever sent it may
+ * have taken the content out of another member's batch, whose seal stands all the same. */
+static bool lacks_content(const struct kt_batch *b)
+{
+    for (uint32_t s = 0; s < b->seal.sections_len; s++)
+        for (uint32_t i = 0; i < b->sections[s].items_len; i++)
+            if (b->sections[s].items[i].erased) return true;
+    return false;
 }
 
 /* Wraps that are what the section headers promised; the keys of those that open are learned at once, for the batches
@@ -58,7 +87,7 @@ static int take_wraps(struct kt_keyring *k, const struct kt_bytes *wraps, uint32
                            memcmp(&out->batch.sections[s].keys[j].wrap_hash, &hash, sizeof hash) == 0;
         struct kt_dek dek;
         const int opened = keys ? kt_wrap_open(keys, &w, &dek) : KT_EKEY;
-        if (!opened) kt_keyring_learn(k, &dek);
+        if (!opened) kt_keyring_learn(k, w.compartment, &dek);
         if (!opened || (promised && opened == KT_EKEY)) out->wraps[out->wraps_len++] = wraps[i];
     }
     return KT_OK;
@@ -121,6 +150,7 @@ int kt_open_batch(struct kt_keyring *k, struct kt_packer *packer, struct kt_byte
     if (out->verdict) return out->verdict == KT_ENOMEM ? KT_ENOMEM : KT_OK;
     const struct kt_roster *named = kt_keyring_roster_version(k, out->batch.seal.roster_version);
     out->verdict = kt_judge_seal(&out->batch, kt_keyring_cluster(k), named);
+    if (!out->verdict && lacks_content(&out->batch)) out->verdict = KT_ETRUNCATED; /* asked of another peer */
     if (out->verdict) return KT_OK;
     int e = take_wraps(k, wraps, wraps_len, arena, out);
     return e ? e : open_items(k, packer, named, arena, out);
