@@ -9,7 +9,9 @@
 
 #define REQUEST_ARENA_BYTES_MAX (32u << 20)
 #define DEADLINE_MS_DEFAULT     5000u
+#define DEADLINE_MS_MAX         600000u
 #define WAITING_MAX             4096u
+#define WAITING_BYTES_MAX       (64u << 10) /* of one request: a lookup with all its tokens is far below */
 
 /* A lookup that waits for its tokens. */
 struct waiting {
@@ -105,8 +107,9 @@ static void run_lookup(struct kt_desk *d, struct kt_client_ref from, uint64_t bi
     const struct kt_desk_grant *g = grant_of(d, bits);
     const struct kt_grant grant = {g ? g->compartments : NULL, g ? g->len : 0};
     struct kt_reply reply = {.kind = r->kind};
-    int e = r->kind == KT_ASK_LOOKUP ? kt_lookup_run(d->lookup, r, g ? &grant : NULL, &d->arena, &reply)
-                                     : kt_lookup_conflicts(d->lookup, r->conflict.id, &d->arena, &reply);
+    int e = r->kind == KT_ASK_LOOKUP
+                ? kt_lookup_run(d->lookup, r, g ? &grant : NULL, &d->arena, &reply)
+                : kt_lookup_conflicts(d->lookup, r->conflict.id, g ? &grant : NULL, &d->arena, &reply);
     if (!e && r->kind == KT_ASK_LOOKUP) {
         e = kt_board_freshness(d->config.board, &d->arena, &reply.lookup.offices, &reply.lookup.offices_len);
         reply.lookup.now_ms = d->config.lookup.world->now_ms(d->config.lookup.world);
@@ -138,7 +141,7 @@ static int heads_of(struct kt_desk *d, const struct kt_request *r, struct kt_hea
 static bool put_aside(struct kt_desk *d, struct kt_client_ref from, uint64_t bits, const struct kt_request *r,
                       const struct kt_head *heads, uint32_t n, struct kt_bytes bytes)
 {
-    struct waiting *w = d->waiting_len < WAITING_MAX ? calloc(1, sizeof *w) : NULL;
+    struct waiting *w = d->waiting_len < WAITING_MAX && bytes.len <= WAITING_BYTES_MAX ? calloc(1, sizeof *w) : NULL;
     if (!w) return false;
     w->heads = malloc(n * sizeof *heads);
     w->request = malloc(bytes.len);
@@ -154,7 +157,8 @@ static bool put_aside(struct kt_desk *d, struct kt_client_ref from, uint64_t bit
     w->request_len = bytes.len;
     w->from = from;
     w->grant = (uint32_t)bits;
-    w->deadline_ms = mono_ns() / 1000000u + (r->deadline_ms ? r->deadline_ms : DEADLINE_MS_DEFAULT);
+    const uint64_t wait_ms = r->deadline_ms ? r->deadline_ms : DEADLINE_MS_DEFAULT;
+    w->deadline_ms = mono_ns() / 1000000u + (wait_ms < DEADLINE_MS_MAX ? wait_ms : DEADLINE_MS_MAX);
     w->next = d->waiting;
     d->waiting = w;
     d->waiting_len++;
@@ -173,7 +177,7 @@ static void look_up(struct kt_desk *d, struct kt_client_ref from, uint64_t bits,
     else if (kt_board_covers(d->config.board, heads, n))
         run_lookup(d, from, bits, r);
     else if (!put_aside(d, from, bits, r, heads, n, bytes))
-        refuse(d, from, r->kind, KT_EAGAIN, "too many lookups are waiting");
+        refuse(d, from, r->kind, KT_EAGAIN, "too many lookups are waiting, or this one is too long");
 }
 
 /* Those whose tokens are shown by now are answered, those whose time is up are told so. */
@@ -255,8 +259,13 @@ static void *verify_main(void *arg)
     return NULL;
 }
 
-static void start_verify(struct kt_desk *d, struct kt_client_ref from)
+/* It reads the whole node, compartments and all: for those on this machine. */
+static void start_verify(struct kt_desk *d, struct kt_client_ref from, uint64_t bits)
 {
+    if (bits) {
+        refuse(d, from, KT_ASK_VERIFY, KT_ERIGHTS, "verify reads every compartment: run it on the node's own machine");
+        return;
+    }
     if (atomic_exchange(&d->verifying, true)) {
         refuse(d, from, KT_ASK_VERIFY, KT_EAGAIN, "a verification is under way already: wait for it");
         return;
@@ -320,7 +329,7 @@ void kt_desk_request(struct kt_desk *d, struct kt_client_ref from, const struct 
         ask_status(d, from);
         return;
     case KT_ASK_VERIFY:
-        start_verify(d, from);
+        start_verify(d, from, who->bits);
         return;
     }
 }

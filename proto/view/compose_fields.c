@@ -124,6 +124,9 @@ static uint32_t flatten(const struct kt_part *parts, uint32_t n, struct flat *fl
             if (v->stamp > out->modified) out->modified = v->stamp;
             if (v->stamp < out->created) out->created = v->stamp;
             if (!f || kt_field_kind(v->field) != parts[i].record->kind || (v->field & 0xff) == KT_N_SOURCE) continue;
+            /* who may write another compartment alone has no say in core's fields */
+            const bool common = (f->number & 0xff) <= KT_N_SOURCE; /* deleted, office, ...: of each compartment */
+            if (f->place == KT_IN_CORE && parts[i].compartment != KT_CORE && !common) continue;
             flat[len++] = (struct flat){*v, f, i};
         }
     }

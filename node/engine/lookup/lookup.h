@@ -24,7 +24,9 @@ struct kt_grant { const kt_compartment *compartments; uint32_t len; };
  * KT_ENOTFOUND, KT_EINVAL, KT_EDAMAGED. */
 int kt_lookup_run(struct kt_lookup *l, const struct kt_request *r, const struct kt_grant *grant, struct kt_arena *arena,
                   struct kt_reply *reply) KT_MUST;
-/* Fills reply->conflicts: all (newest first, KT_MATCHES_MAX * 20 at most) or the one named.  KT_ENOTFOUND. */
-int kt_lookup_conflicts(struct kt_lookup *l, struct kt_bytes conflict_id, struct kt_arena *arena, struct kt_reply *reply) KT_MUST;
+/* Fills reply->conflicts: all (newest first, KT_MATCHES_MAX * 20 at most) or the one named, of compartments that the
+ * asker may read; others do not exist for it.  KT_ENOTFOUND. */
+int kt_lookup_conflicts(struct kt_lookup *l, struct kt_bytes conflict_id, const struct kt_grant *grant,
+                        struct kt_arena *arena, struct kt_reply *reply) KT_MUST;
 
 #endif

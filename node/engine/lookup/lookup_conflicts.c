@@ -46,7 +46,7 @@ static int find_source(struct kt_looking *k, struct kt_ward *ward, const struct 
     return join(k, system, id, out);
 }
 
-/* How people name the entity: its source record, wherever that stands; else its kind and id. */
+/* How people name the entity: its source record, wherever the asker may read it; else its kind and id. */
 static int make_ref(struct kt_looking *k, const struct kt_conflict_place *at, struct kt_bytes *out)
 {
     const uint32_t kind = kt_field_kind(at->field);
@@ -56,6 +56,7 @@ static int make_ref(struct kt_looking *k, const struct kt_conflict_place *at, st
     int e = kt_head_load(k->w, &at->ward, &head);
     for (uint32_t i = 0; i < head.parts_len && !e && !out->len; i++) {
         struct kt_ward *ward;
+        if (!kt_looking_reads(k, head.parts[i].compartment)) continue;
         e = kt_workset_ward(k->w, head.parts[i].compartment, &at->ward, &ward);
         if (e == KT_EKEY)
             e = KT_OK;
@@ -123,7 +124,7 @@ static int add_outliving(struct kt_looking *k, const struct kt_conflict_place *a
     struct outliving o = {.w = k->w, .entity = &at->entity};
     int e = kt_head_load(k->w, &at->ward, &head);
     for (uint32_t i = 0; i < head.parts_len && !e; i++)
-        e = outliving_in(&o, head.parts[i].compartment, &at->ward);
+        if (kt_looking_reads(k, head.parts[i].compartment)) e = outliving_in(&o, head.parts[i].compartment, &at->ward);
     if (e || !o.newest) return e;
     out->values[out->values_len++] = (struct kt_conflict_value){.value = kt_str("false"),
                                                                 .has_value = true,
@@ -153,6 +154,7 @@ static int describe(struct kt_looking *k, struct kt_bytes id, struct kt_bytes ro
     if (id.len != KT_CONFLICT_ID_BYTES) return KT_EDAMAGED;
     kt_hex(id, hex);
     int e = kt_conflict_row_decode(k->w, id, row, k->arena, &at);
+    if (!e && !kt_looking_reads(k, at.compartment)) return KT_ENOTFOUND;
     if (!e) e = kt_conflict_slot(k->w, &at, &ward, &slot);
     if (e == KT_EKEY || (!e && (!slot || !slot->live_len))) return KT_ENOTFOUND;
     if (e) return e;
@@ -221,11 +223,11 @@ static int list(struct kt_looking *k, struct kt_bytes conflict_id)
     return KT_OK;
 }
 
-int kt_lookup_conflicts(struct kt_lookup *l, struct kt_bytes conflict_id, struct kt_arena *arena,
-                        struct kt_reply *reply)
+int kt_lookup_conflicts(struct kt_lookup *l, struct kt_bytes conflict_id, const struct kt_grant *grant,
+                        struct kt_arena *arena, struct kt_reply *reply)
 {
     struct kt_reply filled = *reply;
-    struct kt_looking k = {.l = l, .w = l->w, .arena = arena, .reply = &filled};
+    struct kt_looking k = {.l = l, .w = l->w, .grant = grant, .arena = arena, .reply = &filled};
     k.roster = kt_keyring_roster(l->config.keyring);
     k.id_key = kt_keyring_id_key(l->config.keyring);
     if (!k.roster || !k.id_key) return KT_EKEY;
