@@ -17,10 +17,22 @@ struct kt_engine_link *kt_engine_link(struct kt_engine *e, uint64_t link)
     return NULL;
 }
 
+#define OUTGOING_BYTES_MAX (48u << 20) /* to one link: all rosters and bundles there can be, and batches behind them */
+
+/* A peer that asks on and on and reads nothing is not waited for. */
+static int give_up(struct kt_engine *e, struct kt_engine_link *l)
+{
+    l->closed = true;
+    kt_engine_drop_outgoing(l);
+    e->config.transport->close_link(e->config.transport, l->id, "it does not read what it asks for");
+    return KT_OK;
+}
+
 int kt_engine_send_bytes(struct kt_engine *e, uint64_t link, struct kt_bytes frame)
 {
     struct kt_engine_link *l = kt_engine_link(e, link);
-    if (!l) return KT_OK;
+    if (!l || l->closed) return KT_OK;
+    if (l->outgoing_bytes + frame.len > OUTGOING_BYTES_MAX) return give_up(e, l);
     struct kt_outgoing *o = malloc(sizeof *o + frame.len);
     if (!o) return KT_ENOMEM;
     o->next = NULL;
@@ -32,6 +44,7 @@ int kt_engine_send_bytes(struct kt_engine *e, uint64_t link, struct kt_bytes fra
     else
         l->first = o;
     l->last = o;
+    l->outgoing_bytes += o->len;
     return KT_OK;
 }
 
@@ -52,6 +65,7 @@ void kt_engine_drop_outgoing(struct kt_engine_link *l)
         free(o);
     }
     l->first = l->last = NULL;
+    l->outgoing_bytes = 0;
 }
 
 void kt_engine_flush(struct kt_engine *e)
@@ -64,6 +78,7 @@ void kt_engine_flush(struct kt_engine *e)
             const int sent = t->send(t, l->id, kt_bytes(o->bytes, o->len));
             if (sent == KT_EAGAIN) break;
             e->count.bytes_out += o->len;
+            l->outgoing_bytes -= o->len;
             l->first = o->next;
             if (!l->first) l->last = NULL;
             free(o);

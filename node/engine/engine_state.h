@@ -18,6 +18,8 @@ struct kt_engine_link {
     bool roster_only;                 /* its member was in no roster of ours when it came up */
     bool serve;                       /* it has grant left: stream to it */
     struct kt_outgoing *first, *last; /* in order */
+    size_t outgoing_bytes;
+    bool closed; /* by us: nothing more goes out, its link-down event is on its way */
 };
 
 /* A put whose reply waits for copies at other offices. */

@@ -256,6 +256,51 @@ static void who_waits_is_answered_at_the_end(void **state)
     close_site(&a);
 }
 
+static void tell(struct site *s, const struct kt_peer_message *m)
+{
+    struct kt_buf b;
+    kt_buf_init(&b, KT_FRAME_BYTES_MAX);
+    OK(kt_peer_encode(m, &b));
+    uint8_t *copy = malloc(b.len);
+    assert_non_null(copy);
+    memcpy(copy, b.data, b.len);
+    push(s, (struct kt_input){.kind = KT_IN_FRAME, .link = LINK, .request = copy, .request_len = b.len});
+    kt_buf_free(&b);
+}
+
+/* A peer asks for one batch over and over and reads nothing: its link ends before it has cost more than a link may. */
+static void who_asks_and_never_reads_is_given_up(void **state)
+{
+    enum { ASKS = 4000, TIMES = 400 };
+    static struct kt_ask asks[ASKS];
+    struct bench *bench = *state;
+    struct bench_office *oa = bench_office(bench, 1);
+    struct site a;
+    open_site(&a, oa);
+    put_customer(&a, 1, 0);
+    step(&a, oa);
+    const struct kt_vector *v = kt_ledger_vector(kt_engine_ledger(a.engine));
+    for (uint32_t i = 0; i < ASKS; i++) asks[i] = (struct kt_ask){v->entries[0].origin, 1};
+    push(&a, (struct kt_input){.kind = KT_IN_LINK_UP, .link = LINK, .member = 2});
+    struct kt_peer_message m = {.part = KT_PEER_GREETING};
+    m.greeting.suite = KT_SUITE_1;
+    m.greeting.schema = KT_SCHEMA_1;
+    tell(&a, &m);
+    a.reads_max = 0;
+    m = (struct kt_peer_message){.part = KT_PEER_BATCHES_BY_ID};
+    m.asks.items = asks;
+    m.asks.len = ASKS;
+    uint32_t times = 0;
+    for (; times < TIMES && !a.closed; times++) {
+        tell(&a, &m);
+        step(&a, oa);
+    }
+    assert_string_equal(a.why, "it does not read what it asks for");
+    assert_true(times > 10);
+    step(&a, oa);
+    close_site(&a);
+}
+
 /* The bundles of an organisation are sealed with fresh randomness for each admission: the offices of this bench share
  * one roster only where it is the same each time. */
 static const char *same_name(void) { return "same"; }
@@ -268,6 +313,7 @@ int main(void)
         .implementation_name = same_name, .random = same_number, .buf = same_bytes};
     if (randombytes_set_implementation(&same)) return 1;
     static const struct CMUnitTest tests[] = {OVER(memory, more_batches_than_a_group_holds),
-                                              OVER(memory, who_waits_is_answered_at_the_end)};
+                                              OVER(memory, who_waits_is_answered_at_the_end),
+                                              OVER(memory, who_asks_and_never_reads_is_given_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
