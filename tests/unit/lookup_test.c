@@ -87,6 +87,42 @@ static void a_grant_leaves_out_and_says_so(void **state)
     json_decref(j);
 }
 
+static uint32_t listed(struct bench_office *o, const char *id, const struct kt_grant *grant, int *code)
+{
+    struct kt_reply reply = {.kind = KT_ASK_CONFLICTS};
+    kt_arena_reset(&o->arena);
+    *code = kt_lookup_conflicts(o->lookup, kt_str(id), grant, &o->arena, &reply);
+    return *code ? 0 : reply.conflicts.len;
+}
+
+static void a_grant_hides_conflicts_of_what_it_leaves_out(void **state)
+{
+    /* Two offices disagree on an occupation: a client that may not read the tax office's data learns neither the two
+     * values nor that there is a conflict, not even by its id; one that may, does. */
+    struct bench *b = *state;
+    struct bench_office *o = bench_office(b, 1);
+    static const kt_compartment some[] = {BENCH_CORE, BENCH_SERVICE}, tax[] = {BENCH_REVENUE};
+    const struct kt_grant without = {some, 2}, with = {tax, 1}, none = {some, 0};
+    char id[64];
+    int code;
+    put(o, "{'entity':'customer','source_system':'revenue','source_id':'C-1','kind':'person','occupation':'a'}");
+    bench_sync(b);
+    put(o, "{'entity':'customer','source_system':'revenue','source_id':'C-1','occupation':'b'}");
+    put(bench_office(b, 2), "{'entity':'customer','source_system':'revenue','source_id':'C-1','occupation':'c'}");
+    bench_sync(b);
+    json_t *j = bench_conflicts(o);
+    assert_int_equal(json_array_size(j), 1);
+    snprintf(id, sizeof id, "%s", json_string_value(json_object_get(json_array_get(j, 0), "id")));
+    json_decref(j);
+    assert_int_equal(listed(o, "", &without, &code), 0);
+    assert_int_equal(code, KT_OK);
+    assert_int_equal(listed(o, id, &without, &code), 0);
+    assert_int_equal(code, KT_ENOTFOUND);
+    assert_int_equal(listed(o, "", &none, &code), 0);
+    assert_int_equal(listed(o, "", &with, &code), 1);
+    assert_int_equal(listed(o, id, &with, &code), 1);
+}
+
 static void a_blind_office_says_what_it_cannot_read(void **state)
 {
     /* office-3 reads no health data: it shows the patient's core, and that health is withheld. */
@@ -338,6 +374,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         OVER_BOTH(people_who_share_a_phone_are_all_named),
         OVER_BOTH(a_grant_leaves_out_and_says_so),
+        OVER_BOTH(a_grant_hides_conflicts_of_what_it_leaves_out),
         OVER_BOTH(a_blind_office_says_what_it_cannot_read),
         OVER_BOTH(a_token_names_the_batches_behind_the_answer),
         OVER(memory, questions_that_mean_nothing_are_refused),
