@@ -39,7 +39,7 @@ int kt_engine_pulse(struct kt_engine *e, bool whole)
     p.digests = digests;
     if (whole) p.vector = heads, p.vector_len = heads_len;
     struct kt_buf out;
-    kt_buf_init(&out, KT_FRAME_BYTES_MAX / 2);
+    kt_buf_init(&out, KT_PULSE_BYTES_MAX);
     if (!err) err = kt_pulse_encode(&p, kt_keyring_identity(e->keyring)->sign_secret, &out);
     if (!err) err = kt_replica_own_pulse(e->replica, kt_buf_bytes(&out), &p, kt_engine_mono_ms(e));
     kt_buf_free(&out);

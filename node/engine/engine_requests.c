@@ -171,16 +171,27 @@ static void send_reply(struct kt_engine *e, const struct kt_asker *to, const str
     kt_buf_free(&b);
 }
 
+static bool holds_all(struct kt_engine *e, kt_member m, const struct kt_head *heads, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (!kt_replica_acknowledged(e->replica, m, heads[i].origin, heads[i].number)) return false;
+    return true;
+}
+
+/* Copies are counted by office: two nodes under one roof burn together, and one beside us is no other office. */
 static bool copied(struct kt_engine *e, const struct kt_head *heads, uint32_t n, uint32_t copies)
 {
     const struct kt_roster *roster = kt_keyring_roster(e->keyring);
+    const struct kt_roster_member *self = kt_roster_member(roster, kt_ledger_origin(e->ledger).member);
+    const char *counted[KT_MEMBERS_MAX + 1];
     uint32_t have = 0;
+    counted[0] = self ? self->office : "";
     for (uint32_t m = 0; m < roster->members_len && have < copies; m++) {
-        if (roster->members[m].number == kt_ledger_origin(e->ledger).member) continue;
-        bool all = true;
-        for (uint32_t i = 0; i < n && all; i++)
-            all = kt_replica_acknowledged(e->replica, roster->members[m].number, heads[i].origin, heads[i].number);
-        have += all;
+        const struct kt_roster_member *other = &roster->members[m];
+        uint32_t i = 0;
+        if (other == self || other->revoked) continue;
+        while (i <= have && strcmp(counted[i], other->office) != 0) i++;
+        if (i > have && holds_all(e, other->number, heads, n)) counted[++have] = other->office;
     }
     return have >= copies;
 }

@@ -53,9 +53,13 @@ const struct kt_cluster *kt_keyring_cluster(const struct kt_keyring *k) { return
 
 const uint8_t *kt_keyring_id_key(const struct kt_keyring *k)
 {
-    for (uint32_t i = 0; i < k->rings_len; i++)
-        if (k->rings[i].keys) return k->rings[i].keys->id_key;
-    return NULL;
+    pthread_mutex_t *lock = (pthread_mutex_t *)&k->lock; /* asked from every thread, while bundles come in */
+    const uint8_t *key = NULL;
+    pthread_mutex_lock(lock);
+    for (uint32_t i = 0; i < k->rings_len && !key; i++)
+        if (k->rings[i].keys) key = k->rings[i].keys->id_key;
+    pthread_mutex_unlock(lock);
+    return key;
 }
 
 /* ------------------------------------------------------------------------------------------- rows of keys_meta */
