@@ -267,26 +267,51 @@ static int flush_row(struct kt_workset *w, struct kt_ws_row *x)
     return e;
 }
 
-static int by_ward_key(struct kt_ws_ward *a, struct kt_ws_ward *b) { return memcmp(a->key, b->key, sizeof a->key); }
-
-static int by_row_key(struct kt_ws_row *a, struct kt_ws_row *b)
+static int by_ward_key(const void *a, const void *b)
 {
-    return kt_bytes_compare(kt_bytes(a->key, a->key_len), kt_bytes(b->key, b->key_len));
+    const struct kt_ws_ward *const *x = a, *const *y = b;
+    return memcmp((*x)->key, (*y)->key, sizeof(*x)->key);
+}
+
+static int by_row_key(const void *a, const void *b)
+{
+    const struct kt_ws_row *const *x = a, *const *y = b;
+    return kt_bytes_compare(kt_bytes((*x)->key, (*x)->key_len), kt_bytes((*y)->key, (*y)->key_len));
 }
 
 /* In key order: neighbours share pages. */
+static int flush_wards(struct kt_workset *w)
+{
+    struct kt_ws_ward **dirty = kt_arena_array(&w->arena, HASH_COUNT(w->wards) + 1, sizeof(struct kt_ws_ward *));
+    size_t n = 0;
+    int e = dirty ? KT_OK : KT_ELIMIT;
+    for (struct kt_ws_ward *x = w->wards; x && !e; x = x->hh.next)
+        if (x->row_dirty) dirty[n++] = x;
+    if (n) qsort(dirty, n, sizeof *dirty, by_ward_key);
+    for (size_t i = 0; i < n && !e; i++) {
+        e = flush_ward(w, dirty[i]);
+        dirty[i]->row_dirty = false;
+    }
+    return e;
+}
+
+static int flush_rows(struct kt_workset *w)
+{
+    struct kt_ws_row **dirty = kt_arena_array(&w->arena, HASH_COUNT(w->rows) + 1, sizeof(struct kt_ws_row *));
+    size_t n = 0;
+    int e = dirty ? KT_OK : KT_ELIMIT;
+    for (struct kt_ws_row *x = w->rows; x && !e; x = x->hh.next)
+        if (x->slot.dirty) dirty[n++] = x;
+    if (n) qsort(dirty, n, sizeof *dirty, by_row_key);
+    for (size_t i = 0; i < n && !e; i++) e = flush_row(w, dirty[i]);
+    return e;
+}
+
 int kt_workset_flush(struct kt_workset *w)
 {
     int e = w->err;
-    HASH_SORT(w->wards, by_ward_key);
-    for (struct kt_ws_ward *x = w->wards; x && !e; x = x->hh.next) {
-        if (!x->row_dirty) continue;
-        e = flush_ward(w, x);
-        x->row_dirty = false;
-    }
-    HASH_SORT(w->rows, by_row_key);
-    for (struct kt_ws_row *x = w->rows; x && !e; x = x->hh.next)
-        if (x->slot.dirty) e = flush_row(w, x);
+    if (!e) e = flush_wards(w);
+    if (!e) e = flush_rows(w);
     return e ? e : kt_workset_digests_flush(w);
 }
 
