@@ -28,6 +28,7 @@ static void tell(struct kontor_result *out, const struct kt_put_result *r)
     if (f) snprintf(out->field, sizeof out->field, "%s", f->name);
     copy_text(out->reason, sizeof out->reason, r->reason);
     copy_text(out->token, sizeof out->token, r->token);
+    copy_text(out->number, sizeof out->number, r->number);
 }
 
 static struct kt_request request_of(enum kt_request_kind kind, const struct kontor_put *o)

@@ -98,7 +98,9 @@ int kontor_record_new(const char *kind, const char *source_system, const char *s
     r->record = (struct kt_record){.kind = k->kind};
     r->record.source_system = copy_text(r, source_system);
     r->record.source_id = copy_text(r, source_id);
-    if (k->needs_source && (!r->record.source_system.len || !r->record.source_id.len)) keep(r, KT_ETYPE);
+    /* a case that nobody numbered gets its number from the node */
+    const bool named = r->record.source_id.len || k->kind == KT_CASE;
+    if (k->needs_source && (!r->record.source_system.len || !named)) keep(r, KT_ETYPE);
     *out = r;
     return KT_OK;
 }

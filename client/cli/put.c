@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -74,7 +75,8 @@ static const struct argp argp = {
     parse,
     "[FILE]",
     "Put entities, one JSON object on each line of FILE or standard input.  A line that is refused is reported on "
-    "standard error as \"line N: field: reason: what to do\" and stops nothing."
+    "standard error as \"line N: field: reason: what to do\" and stops nothing.  A case without source_id gets a "
+    "number, which --tokens prints as \"number\" and which is its source_id from then on."
     "\vExample:\n"
     "  echo '{\"entity\":\"customer\",\"source_system\":\"revenue\",\"source_id\":\"C-1\",\"kind\":\"person\","
     "\"occupation\":\"teacher\"}' | kontor put --tokens --actor ada --purpose registration\n\n"
@@ -91,6 +93,18 @@ struct putting {
     struct kt_tally tally;
 };
 
+/* A number of the caller's own may hold anything that JSON must escape. */
+static void print_token(const struct kt_put_result *r)
+{
+    printf("{\"line\":%u,\"token\":\"%.*s\"", r->line, (int)r->token.len, (const char *)r->token.data);
+    json_t *number = r->number.len ? json_stringn((const char *)r->number.data, r->number.len) : NULL;
+    char *text = number ? json_dumps(number, JSON_ENCODE_ANY) : NULL;
+    if (text) printf(",\"number\":%s", text);
+    free(text);
+    json_decref(number);
+    puts("}");
+}
+
 static void on_result(void *ctx, const struct kt_put_result *r, uint32_t kind)
 {
     struct putting *p = ctx;
@@ -99,8 +113,7 @@ static void on_result(void *ctx, const struct kt_put_result *r, uint32_t kind)
         return;
     }
     p->tally.accepted++;
-    if (p->a->tokens)
-        printf("{\"line\":%u,\"token\":\"%.*s\"}\n", r->line, (int)r->token.len, (const char *)r->token.data);
+    if (p->a->tokens) print_token(r);
 }
 
 static void on_replied(void *ctx)

@@ -91,6 +91,7 @@ static int put_records(struct kt_engine *e, struct kt_answering *a, struct kt_wr
             e->count.puts_refused++;
         } else {
             add_heads(a, &token);
+            result->number = kt_arena_copy(&e->arena, plan.number);
             e->count.puts++;
         }
         a->reply.put.results_len = i + 1;

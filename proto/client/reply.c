@@ -7,6 +7,7 @@ static const struct kt_wire_field RESULT[] = {
     KT_W(3, U32, struct kt_put_result, field, .max = UINT32_MAX),
     KT_W(4, BYTES, struct kt_put_result, reason, .max = KT_REASON_BYTES_MAX),
     KT_W(5, BYTES, struct kt_put_result, token, .max = KT_TOKEN_CHARS_MAX),
+    KT_W(6, BYTES, struct kt_put_result, number, .max = KT_NAME_BYTES_MAX),
 };
 static const struct kt_wire_message RESULT_MESSAGE = KT_WIRE_MESSAGE_OF(RESULT);
 

@@ -75,6 +75,7 @@ struct kt_put_result {
     uint32_t field;           /* the field at fault; 0 = the record as a whole */
     struct kt_bytes reason;   /* a sentence; empty when KT_OK */
     struct kt_bytes token;    /* when KT_OK */
+    struct kt_bytes number;   /* given to a case that came without a source id, and its source id from then on */
 };
 
 struct kt_office_freshness {

@@ -54,10 +54,10 @@ static void the_lines_of_the_design(void **state)
     (void)state;
     struct kt_record r =
         parse("{\"entity\":\"customer\",\"source_system\":\"revenue\",\"source_id\":\"C-1\",\"kind\":\"person\","
-             "\"birthDate\":\"1980-02-29\",\"name\":[{\"use\":\"official\",\"familyName\":\"Okafor\","
-             "\"givenName\":[\"Ada\",\"Bo\"]}],\"identifier\":[{\"system\":\"tax\",\"value\":\"123-45\"}],"
-             "\"contactPoint\":[{\"system\":\"phone\",\"value\":\"+44 20 7946 0000\"}],"
-             "\"occupation\":\"teacher\"}");
+              "\"birthDate\":\"1980-02-29\",\"name\":[{\"use\":\"official\",\"familyName\":\"Okafor\","
+              "\"givenName\":[\"Ada\",\"Bo\"]}],\"identifier\":[{\"system\":\"tax\",\"value\":\"123-45\"}],"
+              "\"contactPoint\":[{\"system\":\"phone\",\"value\":\"+44 20 7946 0000\"}],"
+              "\"occupation\":\"teacher\"}");
     assert_int_equal(r.kind, KT_CUSTOMER);
     is(r.source_system, "revenue");
     is(r.source_id, "C-1");
@@ -75,8 +75,10 @@ static void the_lines_of_the_design(void **state)
     is(field(&r, KT_F_CASE_REQUESTED)->add[0], "2026-03-01T21:10:00Z");
     assert_int_equal(r.parent_kind, 0);
 
+    r = parse("{\"entity\":\"case\",\"source_system\":\"311\",\"status\":\"new\"}"); /* the node will number it */
+    assert_int_equal(r.source_id.len, 0);
     r = parse("{\"entity\":\"interaction\",\"source_system\":\"311\",\"source_id\":\"I-1\",\"case\":\"311:SR-1\","
-             "\"channel\":\"phone\",\"direction\":\"in\",\"occurred\":\"2026-03-01T21:10:00Z\",\"body\":\"Caller\"}");
+              "\"channel\":\"phone\",\"direction\":\"in\",\"occurred\":\"2026-03-01T21:10:00Z\",\"body\":\"Caller\"}");
     assert_int_equal(r.parent_kind, KT_CASE);
     is(r.parent_system, "311");
     is(r.parent_id, "SR-1");
@@ -84,8 +86,8 @@ static void the_lines_of_the_design(void **state)
     column_is(field(&r, KT_F_CASE_INTERACTION)->add[0], KT_C_INTERACTION_BODY, "Caller");
 
     r = parse("{\"entity\":\"identity_link\",\"a\":\"revenue:C-1\",\"b\":\"motor:M-9\",\"verdict\":\"MATCH\",\"by\":"
-             "\"MANUAL\","
-             "\"reason\":\"same passport\"}");
+              "\"MANUAL\","
+              "\"reason\":\"same passport\"}");
     assert_int_equal(r.source_id.len, 0);
     is(field(&r, KT_F_IDENTITY_LINK_A)->add[0], "revenue:C-1");
     column_is(field(&r, KT_F_IDENTITY_LINK_VERDICT)->add[0], KT_C_VERDICT_VERDICT, "MATCH");
@@ -98,9 +100,9 @@ static void shapes(void **state)
     (void)state;
     struct kt_record r =
         parse("{\"entity\":\"customer\",\"source_system\":\"s\",\"source_id\":\"1\",\"language\":\"en\","
-             "\"tag\":[\"a\",\"b\"],\"address\":{\"text\":\"1 Main St\",\"lat\":37.7797,\"postCode\":\"\","
-             "\"long\":-122},\"identifier\":{\"system\":\"t\",\"value\":\"1\",\"period\":{\"start\":"
-             "\"2020-01-01\",\"end\":null}},\"occupation\":null,\"flag\":[],\"name\":\"Ada Okafor\"}");
+              "\"tag\":[\"a\",\"b\"],\"address\":{\"text\":\"1 Main St\",\"lat\":37.7797,\"postCode\":\"\","
+              "\"long\":-122},\"identifier\":{\"system\":\"t\",\"value\":\"1\",\"period\":{\"start\":"
+              "\"2020-01-01\",\"end\":null}},\"occupation\":null,\"flag\":[],\"name\":\"Ada Okafor\"}");
     assert_int_equal(field(&r, KT_F_CUSTOMER_TAG)->add_len, 2);
     is(field(&r, KT_F_CUSTOMER_LANGUAGE)->add[0], "en");
     column_is(field(&r, KT_F_CUSTOMER_ADDRESS)->add[0], KT_C_ADDRESS_LAT, "37.7797");
@@ -120,8 +122,8 @@ static void shapes(void **state)
     column_is(field(&r, KT_F_CASE_NOTE)->add[0], KT_C_ROW_SOURCE_SYSTEM, "311"); /* of the line, where it names none */
     is(field(&r, KT_F_CASE_PARENT)->add[0], "311:0");
     r = parse("{\"entity\":\"licence\",\"source_system\":\"l\",\"source_id\":\"1\",\"holder\":\"r:1\",\"event\":[{"
-             "\"type\":\"RENEW\","
-             "\"date\":\"2005-01-01\"}]}");
+              "\"type\":\"RENEW\","
+              "\"date\":\"2005-01-01\"}]}");
     assert_int_equal(field(&r, KT_F_LICENCE_EVENT)->add_len, 1);
     r = parse(
         "{\"entity\":\"task\",\"source_system\":\"311\",\"source_id\":\"T\",\"case\":\"311:1\",\"status\":\"open\"}");
@@ -139,8 +141,8 @@ static void removals(void **state)
     (void)state;
     struct kt_record r =
         parse("{\"entity\":\"customer\",\"source_system\":\"r\",\"source_id\":\"1\",\"remove\":{\"contactPoint\":"
-             "[{\"system\":\"phone\",\"value\":\"1\"}],\"tag\":\"x\",\"consent\":[{\"purpose\":\"news\"}]},"
-             "\"contactPoint\":[{\"system\":\"phone\",\"value\":\"2\"}]}");
+              "[{\"system\":\"phone\",\"value\":\"1\"}],\"tag\":\"x\",\"consent\":[{\"purpose\":\"news\"}]},"
+              "\"contactPoint\":[{\"system\":\"phone\",\"value\":\"2\"}]}");
     assert_int_equal(field(&r, KT_F_CUSTOMER_CONTACT_POINT)->remove_len, 1);
     assert_int_equal(field(&r, KT_F_CUSTOMER_CONTACT_POINT)->add_len, 1);
     is(field(&r, KT_F_CUSTOMER_TAG)->remove[0], "x");
@@ -171,6 +173,7 @@ static const struct {
     {"{\"entity\":5}", KT_EFIELD, "entity" },
     {"{\"entity\":\"customer\",\"source_id\":\"1\"}", KT_ETYPE, "source_system" },
     {"{\"entity\":\"customer\",\"source_system\":\"r\"}", KT_ETYPE, "source_id" },
+    {"{\"entity\":\"case\",\"source_system\":\"r\",\"deleted\":true}", KT_ETYPE, "source_id" },
     {"{\"entity\":\"customer\",\"source_system\":\"a:b\",\"source_id\":\"1\"}", KT_ETYPE, "source_system" },
     {"{\"entity\":\"customer\",\"source_system\":7,\"source_id\":\"1\"}", KT_ETYPE, "source_system" },
     {C "\"nosuchfield\":1}", KT_EFIELD, "nosuchfield" },

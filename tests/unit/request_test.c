@@ -182,7 +182,8 @@ static struct kt_reply random_reply(struct wire_random *r, struct kt_arena *a)
     struct kt_office_freshness *offices = kt_arena_array(a, 3, sizeof(*offices));
     struct kt_conflict *conflicts = kt_arena_array(a, 3, sizeof(*conflicts));
     for (uint32_t i = 0; i < 3; i++) {
-        results[i] = (struct kt_put_result){i, i ? KT_EFIELD : KT_OK, 7 * i, some(r, a, 40), some(r, a, 90)};
+        results[i] =
+            (struct kt_put_result){i, i ? KT_EFIELD : KT_OK, 7 * i, some(r, a, 40), some(r, a, 90), some(r, a, 20)};
         sections[i] = (struct kt_view_section){i + 1, some(r, a, 9), some(r, a, 2000)};
         matches[i] = (struct kt_match){some(r, a, 32), some(r, a, 32), some(r, a, 10), some(r, a, 8)};
         offices[i] = (struct kt_office_freshness){some(r, a, 20), i != 1, wire_next(r)};
@@ -257,8 +258,8 @@ static void example_reply(void **state)
     struct kt_buf out;
     kt_buf_init(&out, KT_REPLY_BYTES_MAX);
     struct kt_put_result results[] = {
-        {1, KT_OK,     0, kt_str(""),                      kt_str("token")},
-        {2, KT_EFIELD, 0, kt_str("no field of this name"), kt_str("")     }
+        {1, KT_OK,     0, kt_str(""),                      kt_str("token"), kt_str("DESK-1")},
+        {2, KT_EFIELD, 0, kt_str("no field of this name"), kt_str(""),      kt_str("")      }
     };
     struct kt_view_section section = {1, kt_str("core"), kt_str("view")};
     struct kt_match match = {kt_str("00ff"), kt_str("Ada Okafor"), kt_str("1980-02-29"), kt_str("phone")};

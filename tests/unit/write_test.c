@@ -137,9 +137,44 @@ static void a_case_number_is_made_where_none_is_given(void **state)
         }
         assert_int_equal(strncmp(numbers[i], "OFFICE1-", 8), 0);
         assert_int_equal(strlen(numbers[i]), 8 + 11);
+        assert_true(kt_bytes_equal(plan.number, kt_str(numbers[i])));
         kt_workset_abort(o->workset);
     }
     assert_string_not_equal(numbers[0], numbers[1]);
+}
+
+static void a_case_without_a_source_id_is_its_number(void **state)
+{
+    /* A clerk puts a case and says not what it is called: its customer shows its number, by which it is found at every
+     * office and added to from then on.  Given a number alone, the case is that one however often it is put. */
+    struct bench *b = *state;
+    struct bench_office *o = bench_office(b, 1);
+    char number[64], line[256];
+    put(o, BASE "}");
+    put(o,
+        "{'entity':'case','source_system':'311','subject':'lamp','customer':[{'ref':'revenue:C-1','role':'requester'}"
+        "]}");
+    json_t *j = bench_look(o, KT_BY_SOURCE, "revenue:C-1");
+    snprintf(number, sizeof number, "%s", bench_text(j, "cases/0/number"));
+    json_decref(j);
+    assert_int_equal(strncmp(number, "OFFICE1-", 8), 0);
+    snprintf(line, sizeof line, "{'entity':'note','source_system':'311','case':'311:%s','text':'seen to'}", number);
+    bench_sync(b);
+    put(bench_office(b, 2), line);
+    put(bench_office(b, 2), "{'entity':'case','source_system':'311','number':'A-7','subject':'bench'}");
+    put(bench_office(b, 2), "{'entity':'case','source_system':'311','number':'A-7','subject':'bench','status':'open'}");
+    bench_sync(b);
+    for (uint32_t i = 1; i <= BENCH_OFFICES; i++) {
+        j = bench_look(bench_office(b, i), KT_BY_CASE, number);
+        assert_string_equal(bench_text(j, "cases/0/notes/0/text"), "seen to");
+        assert_string_equal(bench_text(j, "customer/sources/0"), "revenue:C-1");
+        json_decref(j);
+        j = bench_look(bench_office(b, i), KT_BY_CASE, "A-7");
+        assert_int_equal(json_array_size(bench_at(j, "cases")), 1);
+        assert_string_equal(bench_text(j, "cases/0/source"), "311:A-7");
+        assert_string_equal(bench_text(j, "cases/0/status"), "open");
+        json_decref(j);
+    }
 }
 
 static void transitions_are_kept_each_once(void **state)
@@ -340,6 +375,7 @@ int main(void)
         OVER(memory, elements_are_known_by_what_identifies_them),
         OVER_BOTH(nothing_of_a_refused_line_counts),
         OVER(memory, a_case_number_is_made_where_none_is_given),
+        OVER(memory, a_case_without_a_source_id_is_its_number),
         OVER_BOTH(transitions_are_kept_each_once),
         OVER(memory, a_corrected_row_replaces_itself),
         OVER(memory, rows_without_a_source_are_each_their_own),

@@ -53,7 +53,9 @@ static void read_source(struct line *l)
     bool system_needed = l->kind->needs_source || l->kind->home == KT_HOME_ROW || r->source_id.len;
     if (system_needed && !r->source_system.len)
         kt_json_refuse(&l->p, KT_ETYPE, "source_system", "is missing", "name the system this record comes from");
-    if (l->kind->needs_source && !r->source_id.len)
+    /* a case that nobody numbered gets its number from the node */
+    const bool numbered = l->kind->kind == KT_CASE && !json_is_true(json_object_get(l->json, "deleted"));
+    if (l->kind->needs_source && !numbered && !r->source_id.len)
         kt_json_refuse(&l->p, KT_ETYPE, "source_id", "is missing", "name the record as its system does");
     if (r->source_system.len && memchr(r->source_system.data, ':', r->source_system.len))
         kt_json_refuse(&l->p, KT_ETYPE, "source_system", "holds a colon", "use a name without one");

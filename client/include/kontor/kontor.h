@@ -166,6 +166,7 @@ struct kontor_result {
     char field[64];                         /* at fault; "" = the record as a whole */
     char reason[256];                       /* a sentence; "" when KONTOR_OK */
     char token[KONTOR_TOKEN_CHARS_MAX + 1]; /* to wait for elsewhere; "" unless KONTOR_OK */
+    char number[257];                       /* of a case put without a source id: its number, and source id; else "" */
 };
 
 /* Puts up to KONTOR_RECORDS_MAX records in their order (and up to a MiB of them: KONTOR_EOVERSIZE); options NULL: none.

@@ -31,6 +31,7 @@ struct kt_planned_change {
 #define KT_PLAN_CHANGES_MAX 8u /* core and own; of a deletion that is settled all that may be written */
 struct kt_plan {
     struct kt_planned_change changes[KT_PLAN_CHANGES_MAX];
+    struct kt_bytes number;                   /* given to a case that came without one: its source id too */
     uint32_t changes_len;                     /* 0: nothing to write */
     struct kt_head found[KT_TOKEN_HEADS_MAX]; /* the newest dots of the entity as found: the token of a line that
                                                  changed nothing */

@@ -137,14 +137,24 @@ static int find_parent(struct kt_planning *p)
     return kt_ref_entity(p->id_key, r->parent_kind, r->parent_system, r->parent_id, &p->ward);
 }
 
+static struct kt_bytes number_given(const struct kt_record *r)
+{
+    for (uint32_t i = 0; i < r->fields_len; i++)
+        if (r->fields[i].field == KT_F_CASE_NUMBER && r->fields[i].add_len) return r->fields[i].add[0];
+    return kt_bytes(NULL, 0);
+}
+
 /* The entity a record with a source of its own is. */
 static int find_source(struct kt_planning *p)
 {
     const struct kt_record *r = p->record;
     p->source_id = r->source_id;
     if (r->source_system.len && !r->source_id.len && r->kind == KT_CASE && !r->deleted) {
-        int e = make_number(p, &p->source_id);
+        p->source_id = number_given(r);
+        int e = p->source_id.len ? kt_write_check_name(p, p->source_id, "number %s: correct it")
+                                 : make_number(p, &p->source_id);
         if (e) return e;
+        p->plan->number = p->source_id;
     }
     if (!r->source_system.len)
         return kt_refuse(p, KT_EFIELD, 0, "source_system is missing: say which system the record is from");
