@@ -34,8 +34,11 @@ struct kt_ledger *kt_engine_ledger(struct kt_engine *e) { return e->ledger; }
 
 static int freeze_again(void *ctx, struct kt_origin origin, uint64_t number, struct kt_bytes proof)
 {
+    struct kt_engine *e = ctx;
+    const struct kt_origin self = kt_ledger_origin(e->ledger);
     (void)number, (void)proof;
-    return kt_replica_freeze(ctx, origin);
+    if (kt_origin_compare(origin, self) == 0) e->head_ahead = true; /* nobody takes what is written under it */
+    return kt_replica_freeze(e->replica, origin);
 }
 
 /* A replica as the ledger says; also after a group that failed, since it had heard of what did not happen. */
@@ -49,7 +52,7 @@ static int make_replica(struct kt_engine *e)
     e->replica = NULL;
     int err = kt_replica_create(&rc, kt_ledger_vector(e->ledger), &e->replica);
     if (err || (err = s->ops->begin(s, KT_ENV_JOURNAL, false, &t))) return err;
-    err = kt_journal_proofs(s, t, freeze_again, e->replica);
+    err = kt_journal_proofs(s, t, freeze_again, e);
     s->ops->abort(t);
     if (err) return err;
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, 0);

@@ -11,6 +11,7 @@
 
 #include "client/cli/json/json.h"
 #include "engine/engine.h"
+#include "engine/journal/journal.h"
 #include "support/bench_group.h"
 
 #define OK(call)   assert_int_equal((call), KT_OK)
@@ -301,6 +302,34 @@ static void who_asks_and_never_reads_is_given_up(void **state)
     close_site(&a);
 }
 
+/* Our own incarnation was seen to have two sides, and the node stops before its next write.  Started again it
+ * remembers: what it wrote under the frozen one nobody would take. */
+static void a_fork_of_our_own_outlives_a_restart(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_office *oa = bench_office(bench, 1);
+    struct kt_store *store = oa->store->store;
+    struct kt_txn *t;
+    struct site a;
+    open_site(&a, oa);
+    put_customer(&a, 1, 0);
+    step(&a, oa);
+    const struct kt_origin forked = kt_ledger_origin(kt_engine_ledger(a.engine));
+    close_site(&a);
+    OK(store->ops->begin(store, KT_ENV_JOURNAL, true, &t));
+    OK(kt_journal_proof_put(store, t, forked, 1, kt_str("two seals")));
+    OK(store->ops->commit(t));
+    open_site(&a, oa);
+    a.dice = 99; /* else it throws what it threw before */
+    put_customer(&a, 2, 0);
+    step(&a, oa);
+    assert_int_equal(a.replies, 1);
+    assert_int_equal(a.refusals, 0);
+    assert_int_not_equal(kt_ledger_origin(kt_engine_ledger(a.engine)).incarnation, forked.incarnation);
+    assert_int_equal(kt_vector_get(kt_ledger_vector(kt_engine_ledger(a.engine)), forked), 1);
+    close_site(&a);
+}
+
 /* The bundles of an organisation are sealed with fresh randomness for each admission: the offices of this bench share
  * one roster only where it is the same each time. */
 static const char *same_name(void) { return "same"; }
@@ -312,8 +341,8 @@ int main(void)
     static randombytes_implementation same = {
         .implementation_name = same_name, .random = same_number, .buf = same_bytes};
     if (randombytes_set_implementation(&same)) return 1;
-    static const struct CMUnitTest tests[] = {OVER(memory, more_batches_than_a_group_holds),
-                                              OVER(memory, who_waits_is_answered_at_the_end),
-                                              OVER(memory, who_asks_and_never_reads_is_given_up)};
+    static const struct CMUnitTest tests[] = {
+        OVER(memory, more_batches_than_a_group_holds), OVER(memory, who_waits_is_answered_at_the_end),
+        OVER(memory, who_asks_and_never_reads_is_given_up), OVER(memory, a_fork_of_our_own_outlives_a_restart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
