@@ -71,12 +71,12 @@ static uint32_t *room(const struct sim *s)
     return list;
 }
 
-static bool any_live(struct sim *s, struct sim_office *o, const struct sim_key *k)
+uint32_t judge_live(struct sim *s, struct sim_office *o, const struct sim_key *k)
 {
     uint32_t *live = room(s);
     const uint32_t n = live_at(s, &o->vector, k, live);
     free(live);
-    return n > 0;
+    return n;
 }
 
 bool judge_linked(struct sim *s, struct sim_office *o, unsigned link)
@@ -94,7 +94,7 @@ bool judge_linked(struct sim *s, struct sim_office *o, unsigned link)
 bool judge_known(struct sim *s, struct sim_office *o, unsigned entity)
 {
     const struct sim_key key = {entity, KT_F_CUSTOMER_SOURCE, 0};
-    return any_live(s, o, &key);
+    return judge_live(s, o, &key) > 0;
 }
 
 /* ------------------------------------------------------------------------------------------------- what happened */
@@ -151,7 +151,7 @@ static void judge_delete(struct sim *s, struct sim_office *o, struct sim_write w
     w.key = said;
     w.adds = true;
     w.replaces = room(s);
-    if (any && !any_live(s, o, &said))
+    if (any && judge_live(s, o, &said) == 0)
         add(s, o, &w);
     else
         free(w.replaces);
@@ -163,7 +163,7 @@ static void judge_named(struct sim *s, struct sim_office *o, struct sim_write w)
     w.key = (struct sim_key){w.key.entity, KT_F_CUSTOMER_DELETED, 0};
     (void)take_away(s, o, w);
     w.key.field = KT_F_CUSTOMER_SOURCE;
-    if (any_live(s, o, &w.key)) return;
+    if (judge_live(s, o, &w.key) > 0) return;
     w.adds = true;
     w.replaces = room(s);
     add(s, o, &w);
@@ -280,7 +280,8 @@ static void compare_field(struct sim *s, unsigned entity, struct shown *shown)
     qsort(live, n, sizeof *live, by_number);
     qsort(shown->numbers, shown->len, sizeof *shown->numbers, by_number);
     const struct sim_key deleted = {entity, KT_F_CUSTOMER_DELETED, 0};
-    const bool hidden = shown->len == 0 && shown->entity->kind == KT_CUSTOMER && any_live(s, shown->office, &deleted);
+    const bool hidden =
+        shown->len == 0 && shown->entity->kind == KT_CUSTOMER && judge_live(s, shown->office, &deleted) > 0;
     if (!hidden && (n != shown->len || memcmp(live, shown->numbers, n * sizeof *live) != 0)) {
         char want[160], got[160];
         list(want, sizeof want, live, n);
@@ -410,5 +411,9 @@ void judge_end(struct sim *s)
     for (unsigned k = 0; k < s->offices_len; k++)
         for (unsigned e = 0; e < s->entities_len; e++) judge_entity(s, &s->offices[k], e);
     for (unsigned k = 0; k < s->offices_len; k++) judge_freshness(s, &s->offices[k]);
-    for (unsigned k = 0; k < s->offices_len; k++) judge_links(s, &s->offices[k]);
+    for (unsigned k = 0; k < s->offices_len; k++) {
+        judge_links(s, &s->offices[k]);
+        judge_found(s, &s->offices[k]);
+        judge_conflicts(s, &s->offices[k]);
+    }
 }

@@ -2,10 +2,6 @@
  * the strictest counts. */
 #include "sim/sim.h"
 
-#include "proto/view/view.h"
-
-#include <stdio.h>
-
 /* The least of the group each customer is in. */
 static void find_groups(struct sim *s, struct sim_office *o, unsigned *group)
 {
@@ -22,20 +18,6 @@ static void find_groups(struct sim *s, struct sim_office *o, unsigned *group)
             changed = true;
         }
     }
-}
-
-static bool shows(struct kt_arena *a, const struct kt_reply *reply, const struct sim_entity *e)
-{
-    for (uint32_t i = 0; i < reply->lookup.sections_len; i++) {
-        struct kt_view_record *records;
-        uint32_t n;
-        uint64_t cases;
-        sim_must(kt_view_section_decode(reply->lookup.sections[i].bytes, a, &records, &n, &cases) == KT_OK,
-                 "a section does not decode");
-        for (uint32_t r = 0; r < n; r++)
-            if (memcmp(&records[r].id, &e->entity, sizeof e->entity) == 0) return true;
-    }
-    return false;
 }
 
 /* A group with one in it that nobody put, or whose link is not judged, is left alone. */
@@ -63,7 +45,7 @@ void judge_links(struct sim *s, struct sim_office *o)
         for (unsigned k = 0; k < s->entities_len && !err; k++) {
             const struct sim_entity *e = &s->entities[k];
             if (e->kind != KT_CUSTOMER || (!judge_known(s, o, k) && group[k] != group[i])) continue;
-            if (shows(&a, &reply, e) != (group[k] == group[i]))
+            if (judge_shows(&a, &reply, e) != (group[k] == group[i]))
                 sim_fail(s, SIM_LOST, "office-%u %s %s:%s in the customer of %s:%s", o->number + 1,
                          group[k] == group[i] ? "misses" : "shows", e->system, e->id, s->entities[i].system,
                          s->entities[i].id);

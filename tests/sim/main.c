@@ -15,7 +15,7 @@ struct arguments {
     struct sim_options one;
     uint64_t seeds; /* 0: only the one */
     unsigned jobs;
-    bool twice;
+    bool twice, first;
 };
 
 struct totals {
@@ -29,6 +29,7 @@ static const struct argp_option options[] = {
     {"steps",   's', "N",  0, "so many client requests (default: 20 to 219, by the seed)",                 0},
     {"trace",   't', NULL, 0, "tell the story",                                                            0},
     {"twice",   '2', NULL, 0, "run each seed twice: both must tell the same story",                        0},
+    {"first",   'f', NULL, 0, "stop at the first seed that fails",                                         0},
     {"jobs",    'j', "N",  0, "seeds at a time (1)",                                                       0},
     {NULL,      0,   NULL, 0, NULL,                                                                        0},
 };
@@ -58,6 +59,9 @@ static error_t take(int key, char *arg, struct argp_state *state)
         return 0;
     case '2':
         a->twice = true;
+        return 0;
+    case 'f':
+        a->first = true;
         return 0;
     case 'j':
         if (n < 1 || n > JOBS_MAX) argp_error(state, "jobs: 1 to %u", JOBS_MAX);
@@ -188,6 +192,7 @@ static int run_many(const struct arguments *a, const char *program)
             WIFSIGNALED(status) ? (WTERMSIG(status) == SIGALRM ? SIM_STALL : SIM_CRASH) : WEXITSTATUS(status);
         const int how = code == SIM_OK || (code >= SIM_DIVERGED && code <= SIM_STALL) ? code : SIM_CRASH;
         if (how && (!worst || how < worst)) worst = how;
+        if (how && a->first) left = 0;
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
     const double wall = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;

@@ -252,7 +252,7 @@ void office_input(struct sim_office *o, const struct kt_input *in)
 static void after_failure(struct sim_office *o, int e)
 {
     sim_say(o->sim, "office-%u ends itself: %s", o->number + 1, kt_error_text(e));
-    office_end(o, SIM_KILL, 50 + dice_below(&o->sim->dice, 2000));
+    office_end(o, dice_in(&o->sim->dice, 3) ? SIM_POWER : SIM_KILL, 50 + dice_below(&o->sim->dice, 2000));
 }
 
 void office_step(struct sim_office *o)

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 
 #define LINE_BYTES      512u
-#define ELEMENTS        3u
 #define ARENA_BYTES_MAX (64u << 20)
 
 static void line_of(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -47,14 +46,21 @@ static void put_contact(const struct sim_entity *e, uint32_t element, bool adds,
                 100 + element);
 }
 
+void sim_identifier(const struct sim_entity *e, uint32_t element, char *out)
+{
+    snprintf(out, SIM_IDENTIFIER_CHARS, "T-%s-%s-%u", e->system, e->id, element);
+}
+
 static void put_identifier(const struct sim_entity *e, uint32_t element, bool adds, uint32_t number, char *out)
 {
     char head[LINE_BYTES / 2];
+    char value[SIM_IDENTIFIER_CHARS];
+    sim_identifier(e, element, value);
     head_of(e, head);
     if (adds)
-        line_of(out, "%s,'identifier':[{'system':'tax','value':'T%s%u','use':'w%uz'}]}", head, e->id, element, number);
+        line_of(out, "%s,'identifier':[{'system':'tax','value':'%s','use':'w%uz'}]}", head, value, number);
     else
-        line_of(out, "%s,'remove':{'identifier':[{'system':'tax','value':'T%s%u'}]}}", head, e->id, element);
+        line_of(out, "%s,'remove':{'identifier':[{'system':'tax','value':'%s'}]}}", head, value);
 }
 
 static void put_attribute(const struct sim_entity *e, uint32_t element, uint32_t number, char *out)
@@ -91,7 +97,7 @@ static void customer_line(struct sim *s, const struct sim_entity *e, uint32_t nu
         return;
     }
     in->way = SIM_WRITE_ELEMENT;
-    in->key.element = 1 + dice_below(&s->dice, ELEMENTS);
+    in->key.element = 1 + dice_below(&s->dice, SIM_ELEMENTS);
     in->adds = !dice_in(&s->dice, 3);
     if (in->key.field == KT_F_CUSTOMER_CONTACT_POINT)
         put_contact(e, in->key.element, in->adds, number, out);
@@ -128,7 +134,7 @@ static void case_line(struct sim *s, const struct sim_entity *e, uint32_t number
             line_of(out, "%s}", plain);
         return;
     }
-    in->key.element = 1 + dice_below(&s->dice, ELEMENTS);
+    in->key.element = 1 + dice_below(&s->dice, SIM_ELEMENTS);
     if (in->key.field == KT_F_CASE_ATTRIBUTE) {
         put_attribute(e, in->key.element, number, out);
         return;
@@ -232,6 +238,11 @@ static bool intent_of(struct sim *s, const struct kt_conflict *c, struct sim_int
     return false;
 }
 
+int sim_conflicts(struct sim_office *o, struct kt_arena *a, struct kt_reply *out)
+{
+    return kt_lookup_conflicts(o->lookup, kt_bytes(NULL, 0), NULL, a, out);
+}
+
 bool workload_resolve(struct sim_office *o)
 {
     struct sim *s = o->sim;
@@ -241,7 +252,7 @@ bool workload_resolve(struct sim_office *o)
     char value[32];
     kt_arena_init(&a, ARENA_BYTES_MAX);
     s->running = o;
-    const int err = kt_lookup_conflicts(o->lookup, kt_bytes(NULL, 0), NULL, &a, &reply);
+    const int err = sim_conflicts(o, &a, &reply);
     s->running = NULL;
     if (err) sim_fail(s, SIM_LOST, "office-%u does not list its conflicts: %s", o->number + 1, kt_error_text(err));
     bool found = false;

@@ -122,6 +122,8 @@ static void check_some(struct sim *s)
         judge_entity(s, o, dice_below(&s->dice, s->entities_len));
         judge_freshness(s, o);
         if (dice_in(&s->dice, 8)) judge_links(s, o);
+        if (dice_in(&s->dice, 8)) judge_found(s, o);
+        if (dice_in(&s->dice, 8)) judge_conflicts(s, o);
     }
     kt_arena_free(&a);
 }

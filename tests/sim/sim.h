@@ -173,6 +173,11 @@ struct sim_intent {
     enum sim_verdict verdict; /* of a link */
 };
 
+#define SIM_ELEMENTS         3u /* of each set, from 1 */
+#define SIM_IDENTIFIER_CHARS 64u
+void sim_identifier(const struct sim_entity *e, uint32_t element, char *out);
+int sim_conflicts(struct sim_office *o, struct kt_arena *a, struct kt_reply *out) KT_MUST;
+
 void workload_open(struct sim *s);
 void workload_close(struct sim *s);
 void workload_run(struct sim *s);
@@ -196,8 +201,12 @@ void judge_restored(struct sim *s, struct sim_office *o, const struct kt_vector 
 void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint32_t copies, uint64_t since_ms);
 void judge_entity(struct sim *s, struct sim_office *o, unsigned entity); /* what a lookup shows now */
 void judge_freshness(struct sim *s, struct sim_office *o);
-void judge_links(struct sim *s, struct sim_office *o); /* judge_links.c: which records are one customer */
-void judge_end(struct sim *s);                         /* all offices, everything */
+uint32_t judge_live(struct sim *s, struct sim_office *o, const struct sim_key *k); /* how many values */
+bool judge_shows(struct kt_arena *a, const struct kt_reply *reply, const struct sim_entity *e);
+void judge_found(struct sim *s, struct sim_office *o);     /* judge_found.c: who has an identifier */
+void judge_conflicts(struct sim *s, struct sim_office *o); /* and what is listed as undecided */
+void judge_links(struct sim *s, struct sim_office *o);     /* judge_links.c: which records are one customer */
+void judge_end(struct sim *s);                             /* all offices, everything */
 bool judge_converged(struct sim *s); /* equal vectors, nothing held; unequal digests then end the run */
 bool judge_linked(struct sim *s, struct sim_office *o, unsigned link);  /* by what the office holds, it joins */
 bool judge_known(struct sim *s, struct sim_office *o, unsigned entity); /* a customer somebody has put */
