@@ -57,7 +57,17 @@ static int make_replica(struct kt_engine *e)
     if (err) return err;
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, 0);
     ev.roster = kt_keyring_roster(e->keyring);
+    kt_engine_heed_cut(e);
     return kt_engine_replica(e, &ev, NULL);
+}
+
+void kt_engine_heed_cut(struct kt_engine *e)
+{
+    const struct kt_roster *roster = kt_keyring_roster(e->keyring);
+    const struct kt_origin self = kt_ledger_origin(e->ledger);
+    const struct kt_roster_member *m = kt_roster_member(roster, self.member);
+    /* one that is no member any more may write nothing, under whatever incarnation */
+    if (m && !m->revoked && kt_roster_cut(roster, self, 0) != UINT64_MAX) e->head_ahead = true;
 }
 
 struct kept {

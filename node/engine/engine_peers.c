@@ -179,10 +179,9 @@ static int take_answer(struct kt_engine *e, struct kt_intake *i)
         ev.verdict = standing(e, o);
         if (ev.verdict && ev.verdict != KT_EDUPLICATE) e->count.refused_batches++;
         if (o->verdict == KT_EROSTER) { /* its roster may have come since it was opened ahead */
-            if ((err = kt_open_batch(e->keyring, NULL, o->bytes, a->batches[n].wraps, a->batches[n].wraps_len,
-                                     &i->arena, o)))
-                break;
-            ev.verdict = standing(e, o);
+            err = kt_open_batch(e->keyring, NULL, o->bytes, a->batches[n].wraps, a->batches[n].wraps_len, &i->arena, o);
+            if (err && err != KT_ELIMIT) break;
+            ev.verdict = err ? err : standing(e, o); /* KT_ELIMIT: this frame opens into too much, and is its peer's */
         }
         err = kt_engine_replica(e, &ev, o);
     }
@@ -219,6 +218,7 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, i->link);
     ev.roster = kt_keyring_roster(e->keyring);
     err = kt_engine_replica(e, &ev, NULL);
+    kt_engine_heed_cut(e);
     close_strangers(e);
     return err;
 }

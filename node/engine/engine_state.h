@@ -80,6 +80,8 @@ void kt_engine_note(struct kt_engine *e, const char *event, const char *format, 
 int kt_engine_group(struct kt_engine *e) KT_MUST;
 /* Our own head is known again after a move or another boot (unless a peer holds more of us). */
 int kt_engine_head_known(struct kt_engine *e) KT_MUST;
+/* Where the authority cut our own incarnation, the next write takes a new one: what follows a cut counts nowhere. */
+void kt_engine_heed_cut(struct kt_engine *e);
 bool kt_engine_unsure(const struct kt_engine *e); /* of our own head, and peers may still tell in time */
 /* Commits the open group where it has no places for so many batches more. */
 int kt_engine_make_room(struct kt_engine *e, uint32_t batches) KT_MUST;
