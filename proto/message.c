@@ -11,7 +11,7 @@ static int check_text(struct kt_bytes text, uint64_t max)
     for (size_t at = 0; at < text.len;) {
         utf8proc_int32_t point;
         utf8proc_ssize_t n = utf8proc_iterate(text.data + at, (utf8proc_ssize_t)(text.len - at), &point);
-        if (n <= 0 || point < 0x20 || point == 0x7f) return KT_EUTF8;
+        if (n <= 0 || point < 0x20 || (point >= 0x7f && point < 0xa0)) return KT_EUTF8;
         at += (size_t)n;
     }
     return KT_OK;

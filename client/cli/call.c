@@ -1,5 +1,6 @@
 #include "client/cli/call.h"
 
+#include "client/cli/card.h"
 #include "client/cli/files.h"
 #include "client/cli/key.h"
 #include "proto/buffer.h"
@@ -99,10 +100,10 @@ static const char *advice_of(int code)
 enum kt_exit kt_cli_fail(const char *command, int code, struct kt_bytes reason)
 {
     fprintf(stderr, "%s: %s: ", command, kt_error_text(code));
-    if (reason.len)
-        fprintf(stderr, "%.*s\n", (int)reason.len, (const char *)reason.data);
-    else
-        fprintf(stderr, "%s\n", advice_of(code));
+    char said[KT_REASON_BYTES_MAX + 1]; /* a node's words: nothing for a terminal to obey */
+    snprintf(said, sizeof said, "%.*s", (int)reason.len, reason.len ? (const char *)reason.data : "");
+    kt_card_text(reason.len ? said : advice_of(code), stderr);
+    fputc('\n', stderr);
     return kt_cli_exit(code);
 }
 

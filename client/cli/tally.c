@@ -1,5 +1,7 @@
 #include "client/cli/tally.h"
 
+#include "client/cli/card.h"
+
 #include <stdio.h>
 
 /* Refused for what it says, wherever and by whomever it is said. */
@@ -16,7 +18,16 @@ void kt_tally_refuse(struct kt_tally *t, uint32_t number, int code, const struct
 {
     t->refused++;
     t->wrong += is_about_input(code);
-    fprintf(stderr, "%s %u: %s: %s: %s\n", t->what, number, fault->field, fault->reason, fault->todo);
+    kt_tally_say(t, number, fault, "");
+}
+
+void kt_tally_say(const struct kt_tally *t, uint32_t number, const struct kt_json_fault *fault, const char *besides)
+{
+    char line[sizeof *fault + 128]; /* names out of the input stand in it: nothing for a terminal to obey */
+    snprintf(line, sizeof line, "%s %u: %s: %s: %s%s", t->what, number, fault->field, fault->reason, fault->todo,
+             besides);
+    kt_card_text(line, stderr);
+    fputc('\n', stderr);
 }
 
 /* A text as one piece of a line. */

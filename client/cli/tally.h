@@ -14,6 +14,8 @@ struct kt_tally {
 /* "WHAT N: field: reason: what to do".  Texts must be of one line; field and reason hold no colon (any is taken out).
  */
 void kt_tally_refuse(struct kt_tally *t, uint32_t number, int code, const struct kt_json_fault *fault);
+/* Says so much without counting it, with `besides` behind it; control characters of the input become blanks. */
+void kt_tally_say(const struct kt_tally *t, uint32_t number, const struct kt_json_fault *fault, const char *besides);
 /* The same for a record that the node judged. */
 void kt_tally_refused_there(struct kt_tally *t, const struct kt_put_result *r, uint32_t kind);
 

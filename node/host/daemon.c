@@ -473,6 +473,7 @@ int kt_daemon_verify(const struct kt_config *config, struct kt_log *log, struct 
 {
     struct daemon d = {.config = config, .log = log, .world = kt_real_world()};
     if (sodium_init() < 0) return KT_EBUG;
+    (void)prctl(PR_SET_DUMPABLE, 0);
     int e = open_store(&d);
     if (!e) e = kt_node_files_keyring(config, d.store, &d.world, log, &d.keyring);
     if (!e) e = verify_json(&d, json);

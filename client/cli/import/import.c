@@ -126,8 +126,7 @@ static void on_bad_cell(void *ctx, uint32_t line, const struct kt_json_fault *f)
 {
     struct importing *im = ctx;
     kt_progress_clear(&im->progress);
-    fprintf(stderr, "%s %u: %s: %s: %s; the rest of the row is taken\n", im->tally.what, line, f->field, f->reason,
-            f->todo);
+    kt_tally_say(&im->tally, line, f, "; the rest of the row is taken");
     im->bad_cells++;
 }
 
