@@ -203,6 +203,7 @@ static int fail_group(struct kt_engine *e, int why)
         e->config.transport->close_link(e->config.transport, e->links[i].id, "starting anew after a failed commit");
     }
     e->links_len = 0;
+    e->ask_again = true;
     kt_engine_answer(e, why);
     int err = make_replica(e);
     return err ? err : why == KT_EFULL || why == KT_EAGAIN || why == KT_EKEY || why == KT_ELIMIT ? KT_OK : why;
@@ -238,6 +239,8 @@ int kt_engine_commit(struct kt_engine *e)
         if ((err = kt_ledger_state(e->ledger, &s))) return err;
         measure(e, s.commit_ns_last);
         e->count.last_commit_error = KT_OK;
+        if (e->ask_again) e->keys_came = true;
+        e->ask_again = false;
         err = tell_written(e, wrote, n);
         struct kt_event ev = kt_engine_event(e, KT_EV_COMMITTED, 0);
         if (!err && (e->accepted || n)) err = kt_engine_replica(e, &ev, NULL);

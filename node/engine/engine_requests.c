@@ -233,7 +233,9 @@ void kt_engine_answer(struct kt_engine *e, int commit_error)
             (void)!whole_reason(e, &a->reply, commit_error, NULL);
         }
         const bool waits = !a->reply.code && a->request.kind == KT_ASK_PUT && a->request.put.copies && a->heads_len;
-        if (!waits || wait_for_copies(e, a)) send_reply(e, &a->asker, &a->reply);
+        const int failed = waits ? wait_for_copies(e, a) : KT_OK;
+        if (failed) (void)!whole_reason(e, &a->reply, failed, "it is durable here; its copies could not be waited for");
+        if (!waits || failed) send_reply(e, &a->asker, &a->reply);
     }
     e->answering_len = e->answering_cap = 0;
     e->answering = NULL;

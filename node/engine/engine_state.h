@@ -55,6 +55,7 @@ struct kt_engine {
     bool group;            /* the ledger is open */
     int group_error;       /* why the group cannot commit */
     bool accepted;         /* something of a peer's is to be acknowledged */
+    bool ask_again; /* a group failed: its replica forgot which keys are lacking, what it opened late is held again */
     bool keys_came, held_left; /* ... and what is held is being tried again, some in each step */
     bool lacking_many;         /* more keys than one pull asks for */
     uint64_t lacking_mono_ms;  /* when they were last worked out */

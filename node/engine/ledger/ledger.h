@@ -39,7 +39,7 @@ struct kt_workset *kt_ledger_workset(struct kt_ledger *l); /* to read in, within
 int kt_ledger_begin(struct kt_ledger *l) KT_MUST;
 /* A batch of another's, judged good and next in its chain.  `o` and all it borrows stay until the commit. */
 int kt_ledger_take(struct kt_ledger *l, struct kt_opened *o) KT_MUST;
-/* How many more batches this group has places for: past that, taking and putting give KT_EAGAIN until it is committed. */
+/* How many more batches this group has places for; past that, taking and putting give KT_EAGAIN until it ends. */
 uint32_t kt_ledger_room(const struct kt_ledger *l);
 /* Wraps that came by themselves: forged ones are dropped.  *useful: at least one was new. */
 int kt_ledger_take_wraps(struct kt_ledger *l, const struct kt_bytes *wraps, uint32_t n, bool *useful) KT_MUST;
