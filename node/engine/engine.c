@@ -56,7 +56,7 @@ static int make_replica(struct kt_engine *e)
     s->ops->abort(t);
     if (err) return err;
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, 0);
-    ev.roster = kt_keyring_roster(e->keyring);
+    ev.roster = kt_keyring_roster_told(e->keyring);
     kt_engine_heed_cut(e);
     return kt_engine_replica(e, &ev, NULL);
 }

@@ -216,7 +216,7 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
     e->keys_came = true;
     kt_engine_note(e, "roster", "roster version %u is in force", kt_keyring_roster(e->keyring)->version);
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, i->link);
-    ev.roster = kt_keyring_roster(e->keyring);
+    ev.roster = kt_keyring_roster_told(e->keyring);
     err = kt_engine_replica(e, &ev, NULL);
     kt_engine_heed_cut(e);
     close_strangers(e);

@@ -32,6 +32,9 @@ int kt_keyring_certificate(struct kt_keyring *k, struct kt_buf *out) KT_MUST;
 
 /* Rosters are immutable and live as long as the keyring. */
 const struct kt_roster *kt_keyring_roster(struct kt_keyring *k);                    /* the newest; NULL: none */
+/* The one to tell peers that we have: the one before the newest while bundles of ours that the newest names are not
+ * here, so that they are sent again. */
+const struct kt_roster *kt_keyring_roster_told(struct kt_keyring *k);
 const struct kt_roster *kt_keyring_roster_version(struct kt_keyring *k, uint32_t v); /* NULL: not here */
 /* W: signed rosters and bundles as they came from a peer; kept durably when good.  *newer: a newer one is in force. */
 int kt_keyring_take_rosters(struct kt_keyring *k, const struct kt_bytes *rosters, uint32_t n,

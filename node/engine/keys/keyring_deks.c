@@ -194,6 +194,9 @@ int kt_keyring_dek_for(struct kt_keyring *k, struct kt_wrap_group *g, kt_compart
     const struct kt_roster *roster = kt_keyring_roster(k);
     const struct kt_roster_compartment *rc = roster ? kt_roster_compartment(roster, c) : NULL;
     const struct kt_kek *kek = keys && rc ? kt_kek_find(keys, rc->epoch) : NULL;
+    /* the bundle of a new epoch is still on its way: writes do not wait for it */
+    if (!kek && keys && rc && keys->keks_len && keys->keks[keys->keks_len - 1].epoch < rc->epoch)
+        kek = &keys->keks[keys->keks_len - 1];
     if (!kek) return KT_EKEY;
     struct kt_buf prefix;
     kt_buf_init(&prefix, 64);

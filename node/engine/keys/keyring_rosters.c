@@ -29,6 +29,15 @@ const struct kt_roster *kt_keyring_roster(struct kt_keyring *k)
     return r;
 }
 
+const struct kt_roster *kt_keyring_roster_told(struct kt_keyring *k)
+{
+    pthread_mutex_lock(&k->lock);
+    const uint32_t newest = k->bundles_missing && k->rosters_len > 1 ? k->rosters_len - 1 : k->rosters_len;
+    const struct kt_roster *r = newest ? k->rosters[newest - 1] : NULL;
+    pthread_mutex_unlock(&k->lock);
+    return r;
+}
+
 const struct kt_roster *kt_keyring_roster_version(struct kt_keyring *k, uint32_t v)
 {
     pthread_mutex_lock(&k->lock);
@@ -57,13 +66,16 @@ static int use_keys(struct kt_keyring *k, struct kt_compartment_keys *keys)
 int kt_keyring_open_bundles(struct kt_keyring *k, struct kt_txn *t, bool *opened)
 {
     const struct kt_roster *r = k->rosters[k->rosters_len - 1];
-    *opened = false;
+    *opened = k->bundles_missing = false;
     for (uint32_t i = 0; i < r->bundles_len; i++) {
         const struct kt_roster_bundle *b = &r->bundles[i];
         if (b->member != k->certificate.member) continue;
         struct kt_bytes sealed;
         int e = k->store->ops->get(t, KT_T_keys_bundle, KT_BYTES_OF(b->hash), &sealed);
-        if (e == KT_ENOTFOUND) continue; /* still on its way */
+        if (e == KT_ENOTFOUND) {
+            k->bundles_missing = true; /* still on its way */
+            continue;
+        }
         struct kt_compartment_keys *keys;
         if (e || (e = kt_bundle_open(sealed, k->identity, &keys))) return e;
         struct kt_ring *ring = kt_keyring_ring(k, b->compartment);
@@ -115,6 +127,7 @@ int kt_keyring_take_rosters(struct kt_keyring *k, const struct kt_bytes *rosters
     if (e) return e;
     pthread_mutex_lock(&k->lock);
     const uint32_t before = k->rosters_len;
+    const bool missing = k->bundles_missing;
     bool opened = false;
     /* of another organisation: its version 1 is not ours */
     if (before && k->admitted && n && memcmp(&k->rosters[0]->cluster, &k->certificate.cluster, KT_CLUSTER_BYTES) != 0)
@@ -127,10 +140,12 @@ int kt_keyring_take_rosters(struct kt_keyring *k, const struct kt_bytes *rosters
         ops->abort(t);
     else
         e = ops->commit(t);
-    if (e) /* what is not durable is not in force */
+    if (e) { /* what is not durable is not in force */
+        k->bundles_missing = missing;
         while (k->rosters_len > before) kt_roster_free(k->rosters[--k->rosters_len]);
-    else
-        *newer = opened || k->rosters_len > before;
+    } else {
+        *newer = opened || k->rosters_len > before || (missing && !k->bundles_missing);
+    }
     pthread_mutex_unlock(&k->lock);
     return e;
 }

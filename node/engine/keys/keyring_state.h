@@ -28,6 +28,7 @@ struct kt_keyring {
     struct kt_identity *identity;
     struct kt_certificate certificate;
     bool admitted;
+    bool bundles_missing; /* ours, of the newest roster */
     struct kt_roster **rosters; /* [0] is version 1 */
     uint32_t rosters_len, rosters_cap;
     struct kt_ring rings[KT_COMPARTMENTS_MAX];
