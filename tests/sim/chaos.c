@@ -27,6 +27,7 @@ void chaos_open(struct sim *s)
         .partition = rate(s, 3, 5, 40),
         .slow = rate(s, 4, 5, 40),
         .no_keys = rate(s, 4, 10, 60),
+        .roster = rate(s, 3, 10, 60),
     };
     /* a key that its author alone has is gone with the author's files: nothing to be learnt from that */
     if (s->chaos.no_keys) s->chaos.restore = 0;
@@ -92,6 +93,12 @@ static void chaos_of_offices(struct sim *s)
     if (sim_once_in(s, s->chaos.checkpoint) && (o = any_up(s))) {
         const struct kt_input in = {.kind = KT_IN_CALL, .call = make_checkpoint, .arg = o};
         office_input(o, &in);
+    }
+    if (sim_once_in(s, s->chaos.roster) && s->rosters < SIM_ROSTERS_MAX && (o = any_up(s))) {
+        s->rosters++;
+        o->renew = true;
+        sim_say(s, "the authority issues roster %u and gives it to office-%u", s->rosters, o->number + 1);
+        office_end(o, SIM_STOP, 100);
     }
     if (sim_once_in(s, s->chaos.no_keys) && (o = any_up(s))) {
         o->drops_wraps_until_ms = s->now_ms + long_or_short(s, 3000, 30000);

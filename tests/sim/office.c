@@ -106,6 +106,13 @@ void office_start(struct sim_office *o)
     sim_say(s, "office-%u starts%s%s", o->number + 1, o->store->store_survived ? "" : ", its store lost",
             o->store->files_moved ? ", its files moved" : "");
     organisation_keyring(o->store, &o->world.world, o->number + 1, &o->keyring);
+    if (o->renew) {
+        s->running = NULL; /* the authority's dice: the same bundles each time */
+        s->founding.state = s->options.seed;
+        organisation_renew(o->keyring, s->offices_len, o->number + 1, s->rosters);
+        s->running = o;
+        o->renew = false;
+    }
     sim_must(kt_board_create(&o->board) == KT_OK && (o->packer = kt_packer_create()), "out of memory");
     o->stepped_ms = s->now_ms;
     open_engine(o);

@@ -51,7 +51,7 @@ static struct kt_identity *identity_of(kt_member m)
 
 static void root_key_of(kt_member m, uint8_t out[KT_KEY_BYTES]) { fill(out, KT_KEY_BYTES, (uint8_t)(m * 7)); }
 
-static struct kt_compartment_keys *keys_of(kt_compartment c)
+static struct kt_compartment_keys *keys_of(kt_compartment c, uint32_t epochs)
 {
     struct kt_compartment_keys *k = kt_compartment_keys_alloc();
     sim_must(k != NULL, "out of memory");
@@ -59,20 +59,22 @@ static struct kt_compartment_keys *keys_of(kt_compartment c)
     fill(k->tag_key, KT_KEY_BYTES, (uint8_t)(0x10 + c));
     fill(k->digest_key, KT_KEY_BYTES, (uint8_t)(0x30 + c));
     memcpy(k->id_key, organisation_id_key(), KT_KEY_BYTES);
-    k->keks_len = 1;
-    k->keks[0].epoch = 1;
-    fill(k->keks[0].key, KT_KEY_BYTES, (uint8_t)(0x70 + c));
+    k->keks_len = epochs;
+    for (uint32_t i = 0; i < epochs; i++) {
+        k->keks[i].epoch = i + 1;
+        fill(k->keks[i].key, KT_KEY_BYTES, (uint8_t)(0x70 + c + 8 * i));
+    }
     return k;
 }
 
 #define BUNDLES_MAX (SIM_COMPARTMENTS * SIM_OFFICES_MAX)
 
-static uint32_t make_bundles(unsigned offices, struct kt_buf *out, struct kt_roster_bundle *named)
+static uint32_t make_bundles(unsigned offices, uint32_t epochs, struct kt_buf *out, struct kt_roster_bundle *named)
 {
     uint32_t n = 0;
     for (kt_compartment c = 1; c <= SIM_COMPARTMENTS; c++)
         for (kt_member m = 1; m <= readers(offices, c); m++) {
-            struct kt_compartment_keys *k = keys_of(c);
+            struct kt_compartment_keys *k = keys_of(c, epochs);
             struct kt_identity *id = identity_of(m);
             kt_buf_init(&out[n], 1u << 20);
             sim_must(kt_bundle_seal(k, id->pub.receive, &out[n]) == KT_OK, "a bundle cannot be sealed");
@@ -95,63 +97,106 @@ static void sign_roster(const struct kt_roster *roster, const uint8_t *secret, s
     kt_buf_free(&body);
 }
 
-static void make_admission(unsigned offices, kt_member m, struct kt_buf *out)
-{
-    uint8_t seed[32] = {9}, secret[1][64];
-    struct kt_signer signer = {.id = 1};
-    struct kt_buf bundles[BUNDLES_MAX], signed_roster, certificate;
-    struct kt_bytes bundle_bytes[BUNDLES_MAX];
-    struct kt_roster_bundle named[BUNDLES_MAX];
+/* What is the same in every version. */
+struct founding {
+    uint8_t secret[1][64];
+    struct kt_signer signer;
     struct kt_roster_member members[SIM_OFFICES_MAX];
-    const struct kt_roster_compartment compartments[SIM_COMPARTMENTS] = {
-        {1, "core",    1, everyone, offices,             everyone, offices            },
-        {2, "revenue", 1, everyone, offices,             everyone, offices            },
-        {3, "motor",   1, everyone, offices,             everyone, offices            },
-        {4, "service", 1, everyone, offices,             everyone, offices            },
-        {5, "health",  1, everyone, readers(offices, 5), everyone, readers(offices, 5)},
-    };
-    crypto_sign_seed_keypair(signer.sign, secret[0], seed);
-    const uint32_t n = make_bundles(offices, bundles, named);
+};
+
+static void found(unsigned offices, struct founding *f)
+{
+    uint8_t seed[32] = {9};
+    f->signer = (struct kt_signer){.id = 1};
+    crypto_sign_seed_keypair(f->signer.sign, f->secret[0], seed);
     for (kt_member i = 1; i <= offices; i++) {
         struct kt_identity *id = identity_of(i);
-        members[i - 1] =
+        f->members[i - 1] =
             (struct kt_roster_member){.number = i, .office = offices_named[i - 1], .agency = "", .pub = id->pub};
         kt_identity_free(id);
     }
-    const struct kt_roster roster = {.cluster = {{0xc1}},
-                                     .organisation = "simulated",
-                                     .version = 1,
-                                     .issued_ms = 1767225600000,
-                                     .cut_horizon_s = 14 * 86400,
-                                     .threshold = 1,
-                                     .signers = &signer,
-                                     .signers_len = 1,
-                                     .members = members,
-                                     .members_len = offices,
-                                     .compartments = compartments,
-                                     .compartments_len = SIM_COMPARTMENTS,
-                                     .systems = systems,
-                                     .systems_len = sizeof systems / sizeof *systems,
-                                     .bundles = named,
-                                     .bundles_len = n};
-    kt_buf_init(&signed_roster, KT_ROSTER_BYTES_MAX);
-    kt_buf_init(&certificate, 4096);
-    sign_roster(&roster, secret[0], &signed_roster);
-    const struct kt_certificate c = {.cluster = roster.cluster,
+}
+
+/* Each version begins an epoch of every compartment's keys; `before` is the version before it, or NULL. */
+static void make_roster(unsigned offices, const struct founding *f, const struct kt_roster *before,
+                        const struct kt_roster_bundle *named, uint32_t n, struct kt_buf *out)
+{
+    const uint32_t version = before ? before->version + 1 : 1;
+    const struct kt_roster_compartment compartments[SIM_COMPARTMENTS] = {
+        {1, "core",    version, everyone, offices,             everyone, offices            },
+        {2, "revenue", version, everyone, offices,             everyone, offices            },
+        {3, "motor",   version, everyone, offices,             everyone, offices            },
+        {4, "service", version, everyone, offices,             everyone, offices            },
+        {5, "health",  version, everyone, readers(offices, 5), everyone, readers(offices, 5)},
+    };
+    struct kt_roster roster = {.cluster = {{0xc1}},
+                               .organisation = "simulated",
+                               .version = version,
+                               .issued_ms = 1767225600000 + version,
+                               .cut_horizon_s = 14 * 86400,
+                               .threshold = 1,
+                               .signers = &f->signer,
+                               .signers_len = 1,
+                               .members = f->members,
+                               .members_len = offices,
+                               .compartments = compartments,
+                               .compartments_len = SIM_COMPARTMENTS,
+                               .systems = systems,
+                               .systems_len = sizeof systems / sizeof *systems,
+                               .bundles = named,
+                               .bundles_len = n};
+    if (before) roster.previous = before->hash;
+    kt_buf_init(out, KT_ROSTER_BYTES_MAX);
+    sign_roster(&roster, f->secret[0], out);
+}
+
+static void make_certificate(const struct founding *f, kt_member m, struct kt_buf *out)
+{
+    const struct kt_certificate c = {.cluster = {{0xc1}},
                                      .member = m,
-                                     .pub = members[m - 1].pub,
+                                     .pub = f->members[m - 1].pub,
                                      .roster_version = 1,
                                      .not_after_ms = NOT_AFTER_MS};
-    sim_must(kt_certificate_encode(&c, &signer, (const uint8_t(*)[64])secret, 1, &certificate) == KT_OK,
-             "a certificate cannot be made");
+    kt_buf_init(out, 4096);
+    sim_must(kt_certificate_encode(&c, &f->signer, f->secret, 1, out) == KT_OK, "a certificate cannot be made");
+}
+
+static void make_admission(unsigned offices, kt_member m, uint32_t versions, struct kt_buf *out)
+{
+    struct founding f;
+    struct kt_buf bundles[BUNDLES_MAX], rosters[SIM_ROSTERS_MAX], certificate;
+    struct kt_bytes bundle_bytes[BUNDLES_MAX], roster_bytes[SIM_ROSTERS_MAX];
+    struct kt_roster_bundle named[BUNDLES_MAX];
+    struct kt_roster *chain[SIM_ROSTERS_MAX + 1] = {NULL};
+    uint32_t n = 0;
+    found(offices, &f);
+    for (uint32_t v = 0; v < versions; v++) {
+        for (uint32_t i = 0; i < n; i++) kt_buf_free(&bundles[i]);
+        n = make_bundles(offices, v + 1, bundles, named);
+        make_roster(offices, &f, chain[v], named, n, &rosters[v]);
+        roster_bytes[v] = kt_buf_bytes(&rosters[v]);
+        sim_must(kt_roster_decode(roster_bytes[v], chain[v], &chain[v + 1]) == KT_OK, "a roster does not verify");
+    }
+    make_certificate(&f, m, &certificate);
     for (uint32_t i = 0; i < n; i++) bundle_bytes[i] = kt_buf_bytes(&bundles[i]);
-    struct kt_bytes roster_bytes = kt_buf_bytes(&signed_roster);
-    const struct kt_admission a = {kt_buf_bytes(&certificate), &roster_bytes, 1, bundle_bytes, n};
+    const struct kt_admission a = {kt_buf_bytes(&certificate), roster_bytes, versions, bundle_bytes, n};
     kt_buf_init(out, 16u << 20);
     sim_must(kt_admission_encode(&a, out) == KT_OK, "an admission cannot be made");
     for (uint32_t i = 0; i < n; i++) kt_buf_free(&bundles[i]);
-    kt_buf_free(&signed_roster);
+    for (uint32_t v = 0; v < versions; v++) {
+        kt_buf_free(&rosters[v]);
+        kt_roster_free(chain[v + 1]);
+    }
     kt_buf_free(&certificate);
+}
+
+void organisation_renew(struct kt_keyring *k, unsigned offices, kt_member m, uint32_t versions)
+{
+    struct kt_buf admission;
+    make_admission(offices, m, versions, &admission);
+    const int e = kt_keyring_admit(k, kt_buf_bytes(&admission));
+    sim_must(e == KT_OK || e == KT_EFULL, "an admission is refused");
+    kt_buf_free(&admission);
 }
 
 void organisation_keyring(struct kt_store *store, struct kt_world *world, kt_member m, struct kt_keyring **out)
@@ -173,7 +218,7 @@ void organisation_admit(struct kt_store *store, struct kt_world *world, unsigned
     sim_must(kt_identity_seal(id, root_key, nonce, &sealed) == KT_OK, "an identity cannot be sealed");
     sim_must(kt_keyring_install_identity(store, kt_buf_bytes(&sealed), root_key) == KT_OK, "an identity is refused");
     organisation_keyring(store, world, m, out);
-    make_admission(offices, m, &admission);
+    make_admission(offices, m, 1, &admission);
     sim_must(kt_keyring_admit(*out, kt_buf_bytes(&admission)) == KT_OK, "an admission is refused");
     kt_buf_free(&sealed);
     kt_buf_free(&admission);

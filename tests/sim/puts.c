@@ -6,7 +6,7 @@
 
 #include <stdarg.h>
 
-#define LINE_BYTES      512u
+#define LINE_BYTES      (SIM_PADDING_MAX + 1024u)
 #define ARENA_BYTES_MAX (64u << 20)
 
 static void line_of(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -27,16 +27,16 @@ static void head_of(const struct sim_entity *e, char *out)
             e->system, e->id);
 }
 
-static void put_register(const struct sim_entity *e, const char *name, uint32_t number, char *out)
+static void put_register(const struct sim_entity *e, const char *name, uint32_t number, const char *padding, char *out)
 {
-    char head[LINE_BYTES / 2];
+    char head[LINE_BYTES / 4];
     head_of(e, head);
-    line_of(out, "%s,'%s':'w%uz'}", head, name, number);
+    line_of(out, "%s,'%s':'w%uz%s'}", head, name, number, padding);
 }
 
 static void put_contact(const struct sim_entity *e, uint32_t element, bool adds, uint32_t number, char *out)
 {
-    char head[LINE_BYTES / 2];
+    char head[LINE_BYTES / 4];
     head_of(e, head);
     if (adds)
         line_of(out, "%s,'contactPoint':[{'system':'phone','value':'+49 30 %s%u','use':'w%uz'}]}", head, e->id + 2,
@@ -53,7 +53,7 @@ void sim_identifier(const struct sim_entity *e, uint32_t element, char *out)
 
 static void put_identifier(const struct sim_entity *e, uint32_t element, bool adds, uint32_t number, char *out)
 {
-    char head[LINE_BYTES / 2];
+    char head[LINE_BYTES / 4];
     char value[SIM_IDENTIFIER_CHARS];
     sim_identifier(e, element, value);
     head_of(e, head);
@@ -65,7 +65,7 @@ static void put_identifier(const struct sim_entity *e, uint32_t element, bool ad
 
 static void put_attribute(const struct sim_entity *e, uint32_t element, uint32_t number, char *out)
 {
-    char head[LINE_BYTES / 2];
+    char head[LINE_BYTES / 4];
     head_of(e, head);
     line_of(out, "%s,'attribute':[{'code':'a%u','value':'w%uz'}]}", head, element, number);
 }
@@ -78,6 +78,15 @@ static void put_interaction(const struct sim_entity *e, uint32_t element, uint32
             e->id, element, e->id, number);
 }
 
+/* In seeds that have long values: letters that do not compress well. */
+static const char *padding(struct sim *s)
+{
+    const uint32_t n = s->long_values ? dice_below(&s->dice, SIM_PADDING_MAX) : 0;
+    for (uint32_t i = 0; i < n; i++) s->padding[i] = (char)('a' + dice_below(&s->dice, 22)); /* no w, no z */
+    s->padding[n] = '\0';
+    return s->padding;
+}
+
 /* A line about a customer, and what it means. */
 static void customer_line(struct sim *s, const struct sim_entity *e, uint32_t number, struct sim_intent *in, char *out)
 {
@@ -86,14 +95,15 @@ static void customer_line(struct sim *s, const struct sim_entity *e, uint32_t nu
     in->key.field = fields[dice_below(&s->dice, 4)];
     in->adds = true;
     if (strcmp(e->system, "clinic") == 0 && dice_in(&s->dice, 6)) {
-        char head[LINE_BYTES / 2];
+        char head[LINE_BYTES / 4];
         head_of(e, head);
         line_of(out, "%s,'deleted':true}", head);
         in->deletes = true;
         return;
     }
     if (in->key.field == KT_F_CUSTOMER_OCCUPATION || in->key.field == KT_F_CUSTOMER_LEGAL_NAME) {
-        put_register(e, in->key.field == KT_F_CUSTOMER_OCCUPATION ? "occupation" : "legalName", number, out);
+        put_register(e, in->key.field == KT_F_CUSTOMER_OCCUPATION ? "occupation" : "legalName", number, padding(s),
+                     out);
         return;
     }
     in->way = SIM_WRITE_ELEMENT;
@@ -124,8 +134,9 @@ static void case_line(struct sim *s, const struct sim_entity *e, uint32_t number
     in->key.field = fields[dice_below(&s->dice, 4)];
     in->adds = true;
     if (in->key.field == KT_F_CASE_SUBJECT || in->key.field == KT_F_CASE_QUEUE) {
-        char plain[LINE_BYTES / 2];
-        put_register(e, in->key.field == KT_F_CASE_SUBJECT ? "subject" : "queue", number, plain);
+        char plain[LINE_BYTES];
+        put_register(e, in->key.field == KT_F_CASE_SUBJECT ? "subject" : "queue", number,
+                     in->key.field == KT_F_CASE_SUBJECT ? padding(s) : "", plain);
         const struct sim_entity *c = e->customer >= 0 ? &s->entities[e->customer] : NULL;
         plain[strlen(plain) - 1] = '\0';
         if (c)

@@ -85,6 +85,7 @@ static void open_all(struct sim *s)
     throw_for(s);
     s->offices_len = 2 + dice_below(&s->dice, 4);
     if (s->options.offices) s->offices_len = s->options.offices;
+    s->rosters = 1;
     for (unsigned i = 0; i < s->offices_len; i++) office_found(s, i);
     network_open(s);
     chaos_open(s);

@@ -26,6 +26,7 @@
 #define SIM_EPOCH_MS     1772323200000ull /* 2026-03-01 */
 #define SIM_CALM_MS_MAX  120000u          /* then every office that is linked must show the same */
 #define SIM_STORY_LINE   512u
+#define SIM_ROSTERS_MAX  6u
 #define SIM_COMPARTMENTS 5u
 #define SIM_CORE         1u
 
@@ -82,6 +83,7 @@ struct sim_office {
     struct kt_vector vector;       /* as its disk has it: after the last step, or when it stopped */
     struct kt_head head;           /* the same, as an author */
     uint64_t drops_wraps_until_ms; /* what it sends comes without data keys */
+    bool renew;                    /* its operator brings the newest roster with the next start */
     bool held;                     /* it had envelopes it could not open, after the last step */
     uint64_t held_so_far;          /* as of the last step */
     unsigned requests_waiting;     /* handed in, not answered in this life */
@@ -173,6 +175,7 @@ struct sim_intent {
     enum sim_verdict verdict; /* of a link */
 };
 
+#define SIM_PADDING_MAX      12000u
 #define SIM_ELEMENTS         3u /* of each set, from 1 */
 #define SIM_IDENTIFIER_CHARS 64u
 void sim_identifier(const struct sim_entity *e, uint32_t element, char *out);
@@ -217,7 +220,7 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
-        no_keys;
+        no_keys, roster;
 };
 
 struct sim_write;
@@ -242,6 +245,10 @@ struct sim {
     uint32_t requests_left;
     struct sim_request *asked; /* in order */
     uint32_t requests;
+
+    uint32_t rosters; /* versions the authority has issued */
+    bool long_values;
+    char padding[SIM_PADDING_MAX + 1];
 
     /* the judge */
     struct sim_write *writes;
@@ -271,6 +278,8 @@ enum sim_exit sim_run(const struct sim_options *o, struct sim *s);
 void organisation_admit(struct kt_store *store, struct kt_world *world, unsigned offices, kt_member m,
                         struct kt_keyring **out);
 void organisation_keyring(struct kt_store *store, struct kt_world *world, kt_member m, struct kt_keyring **out);
+/* Takes in the rosters up to a version, as an operator brings them. */
+void organisation_renew(struct kt_keyring *k, unsigned offices, kt_member m, uint32_t versions);
 const uint8_t *organisation_id_key(void);
 kt_compartment organisation_compartment(const char *system);
 bool organisation_reads(unsigned offices, kt_member m, kt_compartment c);

@@ -35,6 +35,7 @@ void workload_open(struct sim *s)
         snprintf(e->id, sizeof e->id, "%u-%u", a < b ? a : b, a < b ? b : a);
     }
     s->requests_left = s->options.steps ? s->options.steps : 20 + dice_below(&s->dice, 200);
+    s->long_values = dice_in(&s->dice, 6);
     s->once_in = 1 + dice_below(&s->dice, dice_in(&s->dice, 4) ? 300 : 40);
 }
 
