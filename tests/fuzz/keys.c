@@ -2,8 +2,11 @@
 #include "proto/keys/keys.h"
 #include "fuzz/fuzz.h"
 
+#include <sodium.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+    fuzz_must(sodium_init() >= 0, "libsodium does not start");
     static const uint8_t seed[96] = {3}, root[KT_KEY_BYTES] = {4};
     struct kt_identity *id = kt_identity_create(seed), *other;
     struct kt_compartment_keys *k;

@@ -2,8 +2,11 @@
 #include "proto/keys/keys.h"
 #include "fuzz/fuzz.h"
 
+#include <sodium.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+    fuzz_must(sodium_init() >= 0, "libsodium does not start");
     struct kt_compartment_keys *k = kt_compartment_keys_alloc();
     struct kt_wrap w;
     struct kt_dek dek;
