@@ -17,9 +17,9 @@ void chaos_open(struct sim *s)
         .stop = rate(s, 4, 10, 60),
         .pause = rate(s, 3, 3, 30),
         .fail = rate(s, 2, 1, 20),
-        .full = rate(s, 6, 10, 60),
+        .full = rate(s, 4, 5, 40),
         .save = rate(s, 4, 10, 60),
-        .restore = rate(s, 2, 20, 90),
+        .restore = rate(s, 3, 10, 60),
         .checkpoint = rate(s, 2, 5, 40),
         .clock = rate(s, 3, 5, 40),
         .link_dies = rate(s, 2, 1, 15),
@@ -29,6 +29,7 @@ void chaos_open(struct sim *s)
         .no_keys = rate(s, 4, 10, 60),
         .roster = rate(s, 3, 10, 60),
     };
+    if (s->chaos.restore && !s->chaos.save) s->chaos.save = s->chaos.restore / 2;
     /* a key that its author alone has is gone with the author's files: nothing to be learnt from that */
     if (s->chaos.no_keys) s->chaos.restore = 0;
 }

@@ -355,8 +355,8 @@ void judge_freshness(struct sim *s, struct sim_office *o)
         if (!offices[i].known || m == o->number + 1) continue;
         for (uint32_t k = 0; k < s->writes_len; k++) {
             const struct sim_write *w = &s->writes[k];
-            /* what a restored office forgot and has not learnt again, it cannot speak of */
-            const bool forgotten = s->offices[m - 1].restored_ms && !covers(&s->offices[m - 1].vector, w);
+            /* a restored office has forgotten what it wrote, and how far ahead its clock had been */
+            const bool forgotten = s->offices[m - 1].restored_ms > 0;
             if (w->head.origin.member != m || kt_hlc_ms(w->at) >= offices[i].complete_through_ms || forgotten ||
                 w->at_risk || covers(&o->vector, w))
                 continue;
