@@ -63,6 +63,22 @@ static int use_keys(struct kt_keyring *k, struct kt_compartment_keys *keys)
     return KT_OK;
 }
 
+/* Our bundle of a compartment as the newest roster names it, or, while that one is on its way, as one before it did: a
+ * node that starts just then still reads what it read.  *old: it is an older one. */
+static int stored_bundle(struct kt_keyring *k, struct kt_txn *t, kt_compartment c, struct kt_bytes *out, bool *old)
+{
+    for (uint32_t v = k->rosters_len; v > 0; v--) {
+        const struct kt_roster *r = k->rosters[v - 1];
+        for (uint32_t i = 0; i < r->bundles_len; i++) {
+            if (r->bundles[i].member != k->certificate.member || r->bundles[i].compartment != c) continue;
+            const int e = k->store->ops->get(t, KT_T_keys_bundle, KT_BYTES_OF(r->bundles[i].hash), out);
+            *old = v < k->rosters_len;
+            if (e != KT_ENOTFOUND) return e;
+        }
+    }
+    return KT_ENOTFOUND;
+}
+
 int kt_keyring_open_bundles(struct kt_keyring *k, struct kt_txn *t, bool *opened)
 {
     const struct kt_roster *r = k->rosters[k->rosters_len - 1];
@@ -71,15 +87,14 @@ int kt_keyring_open_bundles(struct kt_keyring *k, struct kt_txn *t, bool *opened
         const struct kt_roster_bundle *b = &r->bundles[i];
         if (b->member != k->certificate.member) continue;
         struct kt_bytes sealed;
-        int e = k->store->ops->get(t, KT_T_keys_bundle, KT_BYTES_OF(b->hash), &sealed);
-        if (e == KT_ENOTFOUND) {
-            k->bundles_missing = true; /* still on its way */
-            continue;
-        }
+        bool old = false;
+        int e = stored_bundle(k, t, b->compartment, &sealed, &old);
+        if (e == KT_ENOTFOUND || (!e && old)) k->bundles_missing = true; /* still on its way */
+        if (e == KT_ENOTFOUND) continue;
         struct kt_compartment_keys *keys;
         if (e || (e = kt_bundle_open(sealed, k->identity, &keys))) return e;
         struct kt_ring *ring = kt_keyring_ring(k, b->compartment);
-        const bool same = ring && ring->keys && ring->keys->keks_len == keys->keks_len;
+        const bool same = ring && ring->keys && (old || ring->keys->keks_len == keys->keks_len);
         if (same || keys->compartment != b->compartment) {
             kt_compartment_keys_free(keys);
             continue;
