@@ -162,7 +162,7 @@ void office_end(struct sim_office *o, enum sim_end how, uint64_t down_ms)
     o->store = NULL;
     if (how == SIM_POWER) o->world.mono_base_ms = dice_below(&s->dice, 1000000);
     o->start_at_ms = s->now_ms + down_ms;
-    o->paused_until_ms = 0;
+    o->paused_until_ms = o->lags_since_ms = 0;
 }
 
 void office_save(struct sim_office *o)

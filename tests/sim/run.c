@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#define LAG_MS_MAX 2000u
+
 void sim_must(bool holds, const char *what)
 {
     if (holds) return;
@@ -112,6 +114,16 @@ static void run_offices(struct sim *s)
     }
 }
 
+/* A store may fall behind its journal while its disk is full, and not for long after. */
+static void check_lag(struct sim *s, struct sim_office *o, const struct kt_engine_status *st)
+{
+    const bool lags = st->ledger.position != st->ledger.store_position && !o->full_until_ms;
+    if (!lags || !o->lags_since_ms || s->now_ms < o->paused_until_ms + LAG_MS_MAX)
+        o->lags_since_ms = lags ? s->now_ms : 0;
+    if (lags && s->now_ms - o->lags_since_ms > LAG_MS_MAX)
+        sim_fail(s, SIM_STALL, "office-%u's store stays behind its journal", o->number + 1);
+}
+
 static void check_some(struct sim *s)
 {
     struct sim_office *o = &s->offices[dice_below(&s->dice, s->offices_len)];
@@ -119,7 +131,9 @@ static void check_some(struct sim *s)
     struct kt_engine_status st;
     if (!dice_in(&s->dice, 8)) return;
     kt_arena_init(&a, 64u << 20);
-    if (office_status(o, &a, &st) && st.ledger.held == 0 && st.ledger.position == st.ledger.store_position) {
+    const bool up = office_status(o, &a, &st);
+    if (up) check_lag(s, o, &st);
+    if (up && st.ledger.held == 0 && st.ledger.position == st.ledger.store_position) {
         judge_entity(s, o, dice_below(&s->dice, s->entities_len));
         judge_freshness(s, o);
         if (dice_in(&s->dice, 8)) judge_links(s, o);

@@ -71,8 +71,9 @@ struct sim_office {
     struct kt_lookup *lookup;
     struct kt_packer *packer;
     bool up;
-    uint64_t restored_ms; /* when it last went back to an older disk */
-    uint64_t start_at_ms; /* while down */
+    uint64_t lags_since_ms; /* its store is behind its journal; 0: it is not */
+    uint64_t restored_ms;   /* when it last went back to an older disk */
+    uint64_t start_at_ms;   /* while down */
     uint64_t paused_until_ms;
     uint64_t stepped_ms;
     uint64_t fail_nth; /* a call of the store fails in the next step: the nth; 0: none */
