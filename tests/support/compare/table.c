@@ -12,8 +12,11 @@ static void add(struct table *t, const char *text, size_t len)
         t->cap = t->cap ? 2 * t->cap : 4096;
         t->cells = realloc(t->cells, t->cap * sizeof *t->cells);
     }
-    if (t->cells) t->cells[t->len++] = strndup(text, len);
-    if (!t->cells || !t->cells[t->len - 1]) abort();
+    char *copy = malloc(len + 1); /* not strndup: libcsv ends no cell with a NUL */
+    if (!t->cells || !copy) abort();
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    t->cells[t->len++] = copy;
 }
 
 static void on_cell(void *text, size_t len, void *table)
