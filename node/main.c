@@ -13,11 +13,10 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    {"config",                                                                      'c', "FILE", 0, "the configuration, such as /etc/kontor/kontord.conf (see ops/kontord.conf)", 0},
-    {"check-config",                                                                       'n', NULL, 0, "read the configuration, say what is wrong with it, and end", 0},
+    {"config", 'c', "FILE", 0, "the configuration, such as /etc/kontor/kontord.conf (see ops/kontord.conf)", 0},
+    {"check-config", 'n', NULL, 0, "read the configuration, say what is wrong with it, and end", 0},
     {"verify", 'V', NULL, 0, "check all that this stopped node has stored, print a report, and end", 0},
-    {0                                                                            }
-};
+    {0}};
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {

@@ -73,15 +73,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"value",                                                       'v', "JSON", 0, "resolve: the value that is to stand, such as '\"teacher\"'", 0},
-    {"clear",                                                       'c', NULL, 0, "resolve: nothing is to stand", 0},
+    {"value", 'v', "JSON", 0, "resolve: the value that is to stand, such as '\"teacher\"'", 0},
+    {"clear", 'c', NULL, 0, "resolve: nothing is to stand", 0},
     {"actor", 'a', "WHO", 0, "Who decides", 0},
-    {"purpose",                                                             'p', "WHAT", 0, "What for", 0},
-    {0   },
+    {"purpose", 'p', "WHAT", 0, "What for", 0},
+    {0},
 };
 static const struct argp_child children[] = {
     {&kt_cli_argp, 0, NULL, 0},
-    {0       },
+    {0},
 };
 static const struct argp argp = {
     options,

@@ -43,8 +43,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"organisation",                                                               'o', "HEX", 0, "The organisation's number, 32 digits, as `kontor authority show` gives it", 0},
-    {"node-key",                                                                       'n', "HEX", 0, "Speak to the node with this public key alone, 64 digits", 0},
+    {"organisation", 'o', "HEX", 0, "The organisation's number, 32 digits, as `kontor authority show` gives it", 0},
+    {"node-key", 'n', "HEX", 0, "Speak to the node with this public key alone, 64 digits", 0},
     {0},
 };
 static const struct argp argp = {options,

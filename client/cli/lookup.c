@@ -45,12 +45,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         int key;
         enum kt_lookup_by by;
     } by[] = {
-        {'i', KT_BY_ID      },
-        {'s', KT_BY_SOURCE  },
-        {'u', KT_BY_CUSTOMER},
-        {'c', KT_BY_CASE    },
-        {'t', KT_BY_PHONE   },
-        {'m', KT_BY_EMAIL   },
+        {'i', KT_BY_ID},   {'s', KT_BY_SOURCE}, {'u', KT_BY_CUSTOMER},
+        {'c', KT_BY_CASE}, {'t', KT_BY_PHONE},  {'m', KT_BY_EMAIL},
     };
     struct lookup_arguments *a = state->input;
     for (size_t i = 0; i < sizeof by / sizeof by[0]; i++) {
@@ -92,25 +88,25 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {NULL,                                    0, NULL, 0, "Of whom (one of these):", 1},
-    {"id",                                   'i', "SYSTEM:VALUE", 0, "An identifier, such as tax:123-45", 1},
-    {"source",              's', "SYSTEM:ID", 0, "A source record, such as revenue:C-1", 1},
-    {"customer",                                       'u', "ID", 0, "The id an earlier lookup gave", 1},
-    {"case",  'c', "NUMBER", 0, "A case number", 1},
-    {"phone",                                      't', "N", 0, "A telephone number, however written", 1},
-    {"email",                                      'm', "A", 0, "An e-mail address", 1},
-    {NULL,                                0, NULL, 0, "How:", 2},
-    {"wait",                            'w', "TOKEN", 0, "First wait until what this token stands for is here (repeatable)", 2},
+    {NULL, 0, NULL, 0, "Of whom (one of these):", 1},
+    {"id", 'i', "SYSTEM:VALUE", 0, "An identifier, such as tax:123-45", 1},
+    {"source", 's', "SYSTEM:ID", 0, "A source record, such as revenue:C-1", 1},
+    {"customer", 'u', "ID", 0, "The id an earlier lookup gave", 1},
+    {"case", 'c', "NUMBER", 0, "A case number", 1},
+    {"phone", 't', "N", 0, "A telephone number, however written", 1},
+    {"email", 'm', "A", 0, "An e-mail address", 1},
+    {NULL, 0, NULL, 0, "How:", 2},
+    {"wait", 'w', "TOKEN", 0, "First wait until what this token stands for is here (repeatable)", 2},
     {"deadline", 'd', "SECONDS", 0, "How long to wait (default: 5)", 2},
-    {"page",                                       OPT_PAGE, "N", 0, "Of lists too long for a view: the Nth further 50 rows", 2},
-    {"actor",'a', "WHO", 0, "Who asks", 2},
-    {"purpose",                                      'p', "WHAT", 0, "What for", 2},
-    {"case-ref",                                      OPT_CASE_REF, "CASE", 0, "Under which case", 2},
-    {0                                 },
+    {"page", OPT_PAGE, "N", 0, "Of lists too long for a view: the Nth further 50 rows", 2},
+    {"actor", 'a', "WHO", 0, "Who asks", 2},
+    {"purpose", 'p', "WHAT", 0, "What for", 2},
+    {"case-ref", OPT_CASE_REF, "CASE", 0, "Under which case", 2},
+    {0},
 };
 static const struct argp_child children[] = {
     {&kt_cli_argp, 0, NULL, 0},
-    {0       },
+    {0},
 };
 static const struct argp argp = {options,
                                  parse,
@@ -136,8 +132,7 @@ static struct kt_request request_of(struct lookup_arguments *a)
         .purpose = kt_str(a->purpose),
         .case_ref = kt_str(a->case_ref),
         .deadline_ms = a->deadline_ms,
-        .lookup = {.by = a->by, .value = kt_str(a->value), .wait = a->wait, .wait_len = a->wait_len, .page = a->page}
-    };
+        .lookup = {.by = a->by, .value = kt_str(a->value), .wait = a->wait, .wait_len = a->wait_len, .page = a->page}};
     if (a->by == KT_BY_ID || a->by == KT_BY_SOURCE) {
         size_t len = strcspn(a->value, ":");
         r.lookup.system = kt_bytes(a->value, len);

@@ -57,18 +57,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"tokens",                                                                   't', NULL, 0, "Print {\"line\":N,\"token\":\"..\"} as each line is durable and visible", 0},
-    {"actor",                                                                      'a', "WHO", 0, "Who writes this", 0},
+    {"tokens", 't', NULL, 0, "Print {\"line\":N,\"token\":\"..\"} as each line is durable and visible", 0},
+    {"actor", 'a', "WHO", 0, "Who writes this", 0},
     {"purpose", 'p', "WHAT", 0, "What it is written for", 0},
-    {"case-ref",                                                                          'c', "CASE", 0, "Under which case", 0},
-    {"basis",  'b', "TOKEN", 0, "The lookup this is based on: what it saw is replaced", 0},
-    {"copies",                                                                         'k', "K", 0, "Wait until K other offices have it too", 0},
-    {"deadline",                                                                         'd', "SECONDS", 0, "How long to wait for copies (default: 5)", 0},
-    {0                                                                 },
+    {"case-ref", 'c', "CASE", 0, "Under which case", 0},
+    {"basis", 'b', "TOKEN", 0, "The lookup this is based on: what it saw is replaced", 0},
+    {"copies", 'k', "K", 0, "Wait until K other offices have it too", 0},
+    {"deadline", 'd', "SECONDS", 0, "How long to wait for copies (default: 5)", 0},
+    {0},
 };
 static const struct argp_child children[] = {
     {&kt_cli_argp, 0, NULL, 0},
-    {0       },
+    {0},
 };
 static const struct argp argp = {
     options,

@@ -51,7 +51,7 @@ static int run_init(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"organisation", 'o', "NAME", 0, "What the organisation is called", 0},
-        {0       },
+        {0},
     };
     static const struct argp argp = {
         options,
@@ -143,13 +143,13 @@ static error_t parse_admit(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option ADMIT_OPTIONS[] = {
-    {"compartment",                                                                    'c', "NAME", 0, "Make this compartment, with keys of its own, where there is none (repeatable)", 0},
-    {"system",                                                                          's', "SYSTEM=COMPARTMENT", 0,
+    {"compartment", 'c', "NAME", 0, "Make this compartment, with keys of its own, where there is none (repeatable)", 0},
+    {"system", 's', "SYSTEM=COMPARTMENT", 0,
      "What this source system says belongs to this compartment, made where there is none (repeatable)", 0},
     {"read", 'r', "C1,C2|none", 0, "Compartments the members of this call may read (default: all)", 0},
-    {"write",                                                                                'w', "C1,C2|none", 0, "Compartments they may write (default: all)", 0},
-    {"days",    'd', "DAYS", 0, "How long their certificates are good (default: 3652, ten years)", 0},
-    {0                                                                              },
+    {"write", 'w', "C1,C2|none", 0, "Compartments they may write (default: all)", 0},
+    {"days", 'd', "DAYS", 0, "How long their certificates are good (default: 3652, ten years)", 0},
+    {0},
 };
 static const struct argp ADMIT = {
     ADMIT_OPTIONS,
@@ -213,9 +213,9 @@ out:
 int kt_cli_authority(int argc, char **argv)
 {
     static const struct kt_subcommand list[] = {
-        {"init",  "kontor authority init",  "found an organisation",                                 run_init         },
-        {"admit", "kontor authority admit", "admit nodes, make compartments, map source systems",    run_admit        },
-        {"show",  "kontor authority show",  "show members, rights, compartments and source systems", kt_authority_show},
+        {"init", "kontor authority init", "found an organisation", run_init},
+        {"admit", "kontor authority admit", "admit nodes, make compartments, map source systems", run_admit},
+        {"show", "kontor authority show", "show members, rights, compartments and source systems", kt_authority_show},
     };
     return kt_offline_dispatch("kontor authority", list, sizeof(list) / sizeof(list)[0], argc, argv);
 }

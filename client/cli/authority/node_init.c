@@ -62,11 +62,7 @@ static int save_files(const char *dir, const struct kt_buf files[3], char path[K
     static const struct {
         const char *name;
         mode_t mode;
-    } names[3] = {
-        {"root.key",     0600},
-        {"identity",     0600},
-        {"join.request", 0644}
-    };
+    } names[3] = {{"root.key", 0600}, {"identity", 0600}, {"join.request", 0644}};
     struct stat st;
     for (int i = 0; i < 3; i++) { /* look at all before the first is written */
         int err = kt_path_join(dir, names[i].name, path);
@@ -102,8 +98,8 @@ static int make_node(const struct arguments *a, char at_fault[KT_PATH_MAX])
 static int run_init(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"office",                                        'o', "NAME", 0, "The office it stands in, as operators say it", 0},
-        {"agency",                                         'a', "NAME", 0, "The body the office belongs to", 0},
+        {"office", 'o', "NAME", 0, "The office it stands in, as operators say it", 0},
+        {"agency", 'a', "NAME", 0, "The body the office belongs to", 0},
         {0},
     };
     static const struct argp argp = {

@@ -61,17 +61,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"preset",                                                    'P', "NAME", 0, "The file is one of these: sf311, chicago-licences, febrl", 0},
-    {"map",                                                     'm', "FILE", 0, "Which column becomes which field (see below)", 0},
+    {"preset", 'P', "NAME", 0, "The file is one of these: sf311, chicago-licences, febrl", 0},
+    {"map", 'm', "FILE", 0, "Which column becomes which field (see below)", 0},
     {"dry-run", 'n', NULL, 0, "Read and report, and put nothing; needs no node", 0},
-    {"show-map",                                                           's', NULL, 0, "Print the map (of a preset, to start one of your own from) and do nothing", 0},
-    {"actor",    'a', "WHO", 0, "Who writes this", 0},
-    {"purpose",                                                          'p', "WHAT", 0, "What it is written for", 0},
-    {0                                                         },
+    {"show-map", 's', NULL, 0, "Print the map (of a preset, to start one of your own from) and do nothing", 0},
+    {"actor", 'a', "WHO", 0, "Who writes this", 0},
+    {"purpose", 'p', "WHAT", 0, "What it is written for", 0},
+    {0},
 };
 static const struct argp_child children[] = {
     {&kt_cli_argp, 0, NULL, 0},
-    {0       },
+    {0},
 };
 static const struct argp argp = {
     options,
