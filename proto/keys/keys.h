@@ -120,7 +120,7 @@ struct kt_dek {
 struct kt_dek_id kt_dek_id_of(const uint8_t key[KT_KEY_BYTES], kt_compartment compartment, const struct kt_tag *tag,
                               uint32_t generation, uint32_t birth_epoch);
 
-/* A wrap in clear terms; on the wire (peer.proto, Wrap) it is its own proof. */
+/* A wrap in clear terms; on the wire (wrap.proto, Wrap) it is its own proof. */
 struct kt_wrap {
     struct kt_dek_id id;
     kt_compartment compartment;

@@ -29,7 +29,6 @@ int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out)
         if (e == KT_ENOTFOUND || e == KT_EDAMAGED) e = l->store->ops->discard(l->store); /* from the journal alone */
     }
     if (!e) e = kt_ledger_reload(l);
-    l->checkpoint_position = l->store->store_survived ? 0 : l->store_position;
     if (!e && l->store_position > l->position) { /* never ahead of the journal: then it is of another life */
         e = l->store->ops->discard(l->store);
         if (!e) e = kt_ledger_reload(l);
@@ -270,13 +269,6 @@ int kt_ledger_commit(struct kt_ledger *l, const struct kt_wrote **wrote, uint32_
 
 /* ----------------------------------------------------------------------------------------------- between groups */
 
-int kt_ledger_checkpoint(struct kt_ledger *l)
-{
-    int e = l->store->ops->checkpoint(l->store);
-    if (!e) l->checkpoint_position = l->store_position;
-    return e;
-}
-
 /* Runs a reader of the working set; between groups in a transaction of its own. */
 static int reading(struct kt_ledger *l, bool *opened)
 {
@@ -303,7 +295,6 @@ int kt_ledger_state(struct kt_ledger *l, struct kt_ledger_state *out)
                                     .voided = l->count.voided,
                                     .opened_late = l->count.opened_late,
                                     .ops = l->count.ops,
-                                    .checkpoint_position = l->checkpoint_position,
                                     .groups = l->groups,
                                     .commit_ns_last = l->commit_ns_last};
     return KT_OK;

@@ -78,9 +78,8 @@ bool kt_ledger_observe(struct kt_ledger *l, kt_hlc seen);
 /* The store could not follow the journal (its disk was full): lookups show less than the vector says, and there are no
  * digests, until a begin has caught up. */
 bool kt_ledger_lags(const struct kt_ledger *l);
-int kt_ledger_checkpoint(struct kt_ledger *l) KT_MUST;
 struct kt_ledger_state {
-    uint64_t position, store_position, held, conflicts, contradictions, voided, opened_late, ops, checkpoint_position;
+    uint64_t position, store_position, held, conflicts, contradictions, voided, opened_late, ops;
     uint64_t groups, commit_ns_last; /* of the last commit, from begin of sealing to visible */
 };
 int kt_ledger_state(struct kt_ledger *l, struct kt_ledger_state *out) KT_MUST;

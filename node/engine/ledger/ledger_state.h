@@ -42,7 +42,6 @@ struct kt_ledger {
     struct kt_vector vector; /* held, with what the open group took */
     uint64_t position;       /* of the last batch in the journal (without the open group) */
     uint64_t store_position; /* that the store reflects */
-    uint64_t checkpoint_position;
     uint64_t store_life;
 
     bool in_group;
