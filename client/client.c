@@ -32,7 +32,7 @@ _Static_assert((int)KONTOR_BY_ID == (int)KT_BY_ID && (int)KONTOR_BY_SOURCE == (i
 struct kontor {
     char url[KT_URL_CHARS_MAX];
     uint32_t connect_ms, connections_max;
-    bool has_secret, has_node_key;
+    bool has_keys; /* both, and the organisation */
     uint8_t secret[KT_KEY_BYTES], node_key[KT_KEY_BYTES];
     struct kt_cluster cluster;
     pthread_mutex_t lock; /* of what follows */
@@ -48,8 +48,8 @@ static int connect_line(const struct kontor *k, struct kt_line **out)
 {
     const struct kt_line_config c = {.url = k->url,
                                      .deadline_ms = kt_line_now_ms() + k->connect_ms,
-                                     .secret = k->has_secret ? k->secret : NULL,
-                                     .node_key = k->has_node_key ? k->node_key : NULL,
+                                     .secret = k->has_keys ? k->secret : NULL,
+                                     .node_key = k->has_keys ? k->node_key : NULL,
                                      .cluster = k->cluster};
     int err = kt_line_open(&c, out);
     return err == KT_EDEADLINE ? KT_EUNREACHABLE : err;
@@ -101,17 +101,18 @@ int kontor_open(const char *url, const struct kontor_options *options, struct ko
     const struct kontor_options o = options ? *options : (struct kontor_options){0};
     struct kt_line *line;
     if (!url || strlen(url) >= KT_URL_CHARS_MAX || o.connections > CONNECTIONS_MAX) return KT_EINVAL;
-    if (o.secret && !o.organisation) return KT_EINVAL;
+    if ((o.secret || o.node_key || o.organisation) && !(o.secret && o.node_key && o.organisation)) return KT_EINVAL;
     struct kontor *k = calloc(1, sizeof *k);
     if (!k) return KT_ENOMEM;
     memcpy(k->url, url, strlen(url) + 1);
     k->connect_ms = o.connect_ms ? o.connect_ms : CONNECT_MS_DEFAULT;
     k->connections_max = o.connections ? o.connections : CONNECTIONS_DEFAULT;
-    k->has_secret = o.secret != NULL;
-    k->has_node_key = o.node_key != NULL;
-    if (o.secret) memcpy(k->secret, o.secret, sizeof k->secret);
-    if (o.node_key) memcpy(k->node_key, o.node_key, sizeof k->node_key);
-    if (o.organisation) memcpy(k->cluster.b, o.organisation, sizeof k->cluster.b);
+    k->has_keys = o.secret != NULL;
+    if (k->has_keys) {
+        memcpy(k->secret, o.secret, sizeof k->secret);
+        memcpy(k->node_key, o.node_key, sizeof k->node_key);
+        memcpy(k->cluster.b, o.organisation, sizeof k->cluster.b);
+    }
     pthread_mutex_init(&k->lock, NULL);
     pthread_cond_init(&k->free_one, NULL);
     int err = take_line(k, &line);

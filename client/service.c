@@ -30,7 +30,6 @@ struct kt_line {
     struct kt_buf out; /* to be sent from out_at on */
     size_t out_at;
     uint8_t node_key[KT_KEY_BYTES];
-    bool has_node_key;
 };
 
 uint64_t kt_line_now_ms(void)
@@ -69,7 +68,7 @@ static int wait_for(int fd, short events, uint64_t deadline_ms, short *got)
 
 static int take_peer(struct kt_line *l, const struct kt_session_event *e)
 {
-    if (l->has_node_key && sodium_memcmp(e->remote_static, l->node_key, KT_KEY_BYTES) != 0) {
+    if (sodium_memcmp(e->remote_static, l->node_key, KT_KEY_BYTES) != 0) {
         kt_session_refuse(&l->session, KT_EREFUSED, &l->out);
         return KT_EREFUSED; /* somebody else than the node we were told of */
     }
@@ -241,8 +240,7 @@ static struct kt_line *line_new(const struct kt_line_config *c, bool noise)
     if (!l) return NULL;
     l->fd = -1;
     l->noise = noise;
-    l->has_node_key = c->node_key != NULL;
-    if (c->node_key) memcpy(l->node_key, c->node_key, sizeof l->node_key);
+    if (noise) memcpy(l->node_key, c->node_key, sizeof l->node_key);
     kt_buf_init(&l->out, 2 * KT_REQUEST_BYTES_MAX + KT_SEALED_FRAME_BYTES_MAX);
     kt_frames_init(&l->outer, KT_FRAMING_BE32, KT_HANDSHAKE_FRAME_BYTES_MAX);
     kt_frames_init(&l->sp, noise ? KT_FRAMING_BE64 : KT_FRAMING_SP_IPC, KT_REPLY_BYTES_MAX + 4);
@@ -253,7 +251,7 @@ static struct kt_line *line_new(const struct kt_line_config *c, bool noise)
 int kt_line_open(const struct kt_line_config *c, struct kt_line **out)
 {
     bool local = strncmp(c->url, "ipc://", 6) == 0, tcp = strncmp(c->url, "tcp://", 6) == 0;
-    if ((!local && !tcp) || (tcp && !c->secret)) return KT_EINVAL;
+    if ((!local && !tcp) || (tcp && (!c->secret || !c->node_key))) return KT_EINVAL;
     if (sodium_init() < 0) return KT_EIO;
     struct kt_line *l = line_new(c, tcp);
     if (!l) return KT_ENOMEM;

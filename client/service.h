@@ -21,12 +21,12 @@ struct kt_line_config {
     const char *url;
     uint64_t deadline_ms; /* for connecting, the handshake included */
     /* for tcp:// only */
-    const uint8_t *secret;   /* KT_KEY_BYTES, X25519: who we are; copied.  NULL: tcp:// is KT_EINVAL */
-    const uint8_t *node_key; /* KT_KEY_BYTES: the node must have this key, else KT_EREFUSED; NULL: any */
+    const uint8_t *secret;   /* KT_KEY_BYTES, X25519: who we are; copied */
+    const uint8_t *node_key; /* KT_KEY_BYTES, X25519: the node must have this key, else KT_EREFUSED; copied */
     struct kt_cluster cluster;
 };
 
-/* KT_EINVAL: not such a URL; KT_EUNREACHABLE: nobody there; KT_EREFUSED (or the node's own reason): it does not let us
+/* KT_EINVAL: not such a URL, or tcp:// without both keys; KT_EUNREACHABLE: nobody there; KT_EREFUSED (or the node's own reason): it does not let us
  * in; KT_EDEADLINE; KT_ENOMEM. */
 int kt_line_open(const struct kt_line_config *c, struct kt_line **out) KT_MUST;
 void kt_line_close(struct kt_line *l); /* NULL is nothing */

@@ -117,7 +117,7 @@ int kt_cli_connect(const struct kt_cli *cli, struct kt_line **out)
     if (strncmp(c.url, "tcp://", 6) == 0) {
         if (!file || kt_client_key_read(file, &key)) return KT_EKEY;
         c.secret = key.secret;
-        c.node_key = key.has_node ? key.node : NULL;
+        c.node_key = key.node;
         c.cluster = key.cluster;
     }
     int err = kt_line_open(&c, out);

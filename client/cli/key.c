@@ -37,8 +37,7 @@ int kt_client_key_read(const char *path, struct kt_client_key *out)
     char *line = err ? NULL : strtok_r((char *)b.data, "\n", &rest);
     for (; line && !err; line = strtok_r(NULL, "\n", &rest)) err = read_line(line, &k, &seen);
     kt_buf_wipe_free(&b);
-    if (!err && (seen & 3) != 3) err = KT_EMALFORMED;
-    k.has_node = (seen & 4) != 0;
+    if (!err && seen != 7) err = KT_EMALFORMED;
     if (!err) *out = k;
     kt_client_key_wipe(&k);
     return err;

@@ -2,7 +2,7 @@
  *
  *   secret        64 hexadecimal digits: its X25519 secret key
  *   organisation  32: the organisation's number, as `kontor authority show` gives it
- *   node          64, may be missing: the node must have this public key */
+ *   node          64: the public key of the node, as `kontor authority show` gives it; nobody else is spoken to */
 #ifndef KT_CLI_KEY_H
 #define KT_CLI_KEY_H
 
@@ -10,7 +10,6 @@
 
 struct kt_client_key {
     uint8_t secret[KT_KEY_BYTES], node[KT_KEY_BYTES];
-    bool has_node;
     struct kt_cluster cluster;
 };
 

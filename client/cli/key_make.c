@@ -36,6 +36,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!a->file) argp_error(state, "say which file to make");
         if (!a->organisation) argp_error(state, "say --organisation HEX, as `kontor authority show` gives it");
+        if (!a->node) argp_error(state, "say --node-key HEX, as `kontor authority show` gives it for that node");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -44,7 +45,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"organisation", 'o', "HEX", 0, "The organisation's number, 32 digits, as `kontor authority show` gives it", 0},
-    {"node-key", 'n', "HEX", 0, "Speak to the node with this public key alone, 64 digits", 0},
+    {"node-key", 'n', "HEX", 0, "The node's public key, 64 digits, likewise: nobody else is spoken to", 0},
     {0},
 };
 static const struct argp argp = {options,
@@ -54,7 +55,8 @@ static const struct argp argp = {options,
                                  "and print the lines that let it "
                                  "in, for the node's kontord.conf."
                                  "\vExample:\n"
-                                 "  kontor key portal.key --organisation 00112233445566778899aabbccddeeff\n"
+                                 "  kontor authority show /media/safe/authority\n"
+                                 "  kontor key portal.key --organisation HEX --node-key HEX\n"
                                  "  kontor --node tcp://office-1:7410 --key portal.key lookup --id tax:123-45\n\n"
                                  "Exit status: 0 done, 2 usage, 4 refused (there is such a file).\n",
                                  NULL,
@@ -75,8 +77,8 @@ static int make_key(const struct key_arguments *a, char public_key[2 * KT_KEY_BY
     kt_buf_put(&b, kt_str(digits));
     kt_buf_put(&b, kt_str("\norganisation = "));
     kt_buf_put(&b, kt_str(a->organisation));
-    if (a->node) kt_buf_put(&b, kt_str("\nnode = "));
-    if (a->node) kt_buf_put(&b, kt_str(a->node));
+    kt_buf_put(&b, kt_str("\nnode = "));
+    kt_buf_put(&b, kt_str(a->node));
     kt_buf_put(&b, kt_str("\n"));
     int err = b.err ? b.err : kt_file_write(a->file, 0600, KT_FILE_NEW, kt_buf_bytes(&b));
     kt_buf_wipe_free(&b);

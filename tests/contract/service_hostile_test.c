@@ -10,15 +10,18 @@ static void refusals(void **state)
     struct kt_line *l;
     (void)state;
     office_open(&o, 0);
-    struct kt_line_config c = {.url = o.tcp, .deadline_ms = soon(), .secret = o.node_public};
+    struct kt_line_config c = {.url = o.tcp, .deadline_ms = soon(), .secret = o.node_public, .node_key = o.node_public};
     memset(c.cluster.b, 5, sizeof c.cluster.b);
     assert_int_equal(kt_line_open(&c, &l), KT_ENOTMEMBER);
     c.secret = o.client_secret;
     c.node_key = o.client_public;
     assert_int_equal(kt_line_open(&c, &l), KT_EREFUSED);
-    c.node_key = NULL;
+    c.node_key = o.node_public;
     c.cluster.b[0]++;
     assert_int_equal(kt_line_open(&c, &l), KT_ECLUSTER);
+    c.node_key = NULL; /* whoever answers is not good enough */
+    assert_int_equal(kt_line_open(&c, &l), KT_EINVAL);
+    c.node_key = o.node_public;
     c.secret = NULL;
     assert_int_equal(kt_line_open(&c, &l), KT_EINVAL);
     c.url = "ipc:///tmp/kontor-nobody-is-here";
@@ -59,12 +62,12 @@ static void garbage(void **state)
         const char *bytes;
         size_t len;
     } say[] = {
-        {"GET / HTTP/1.1\r\n\r\n",                                                                               18},
-        {"\0SP\0\0\x10\0\0",                                                                                     8 }, /* PUB */
-        {HELLO "\1\0\0\0\0\x80\0\0\0",                                                                           17}, /* 2 GiB */
-        {HELLO "\1\xff\xff\xff\xff\xff\xff\xff\xff",                                                             17},
-        {HELLO "\2\0\0\0\0\0\0\0\4\x80\0\0\1",                                                                   21}, /* not nng's ipc framing */
-        {HELLO "\1\0\0\0\0\0\0\0\2\x80\0",                                                                       19}, /* shorter than a request id */
+        {"GET / HTTP/1.1\r\n\r\n", 18},
+        {"\0SP\0\0\x10\0\0", 8},            /* PUB */
+        {HELLO "\1\0\0\0\0\x80\0\0\0", 17}, /* 2 GiB */
+        {HELLO "\1\xff\xff\xff\xff\xff\xff\xff\xff", 17},
+        {HELLO "\2\0\0\0\0\0\0\0\4\x80\0\0\1", 21}, /* not nng's ipc framing */
+        {HELLO "\1\0\0\0\0\0\0\0\2\x80\0", 19},     /* shorter than a request id */
         {HELLO "\1\0\0\0\0\0\0\0\x24\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\x80\0\0\1", 53},
     };
     struct office o;

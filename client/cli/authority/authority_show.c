@@ -44,11 +44,12 @@ static json_t *rights(const struct kt_roster *r, kt_member m,
 
 static json_t *member(const struct kt_roster *r, const struct kt_roster_member *m)
 {
-    char sign[2 * KT_PUBLIC_KEY_BYTES + 1];
+    char sign[2 * KT_PUBLIC_KEY_BYTES + 1], session[2 * KT_PUBLIC_KEY_BYTES + 1];
     kt_hex(KT_BYTES_OF(m->pub.sign), sign);
-    return json_pack("{s:i, s:s, s:s, s:s, s:b, s:o, s:o}", "number", (int)m->number, "office", m->office, "agency",
-                     m->agency, "key", sign, "revoked", m->revoked, "read", rights(r, m->number, kt_roster_may_read),
-                     "write", rights(r, m->number, kt_roster_may_write));
+    kt_hex(KT_BYTES_OF(m->pub.session), session);
+    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "number", (int)m->number, "office", m->office,
+                     "agency", m->agency, "key", sign, "node_key", session, "revoked", m->revoked, "read",
+                     rights(r, m->number, kt_roster_may_read), "write", rights(r, m->number, kt_roster_may_write));
 }
 
 static json_t *describe(const struct kt_roster *r)
@@ -102,6 +103,7 @@ static void say(json_t *d)
         printf("member %d: %s%s%s%s\n", (int)json_integer_value(json_object_get(item, "number")),
                json_string_value(json_object_get(item, "office")), agency[0] ? ", " : "", agency,
                json_is_true(json_object_get(item, "revoked")) ? " (revoked)" : "");
+        printf("  node key %s\n", json_string_value(json_object_get(item, "node_key")));
         say_list("reads ", json_object_get(item, "read"));
         say_list("writes", json_object_get(item, "write"));
     }
@@ -109,10 +111,7 @@ static void say(json_t *d)
 
 int kt_authority_show(int argc, char **argv)
 {
-    static const struct argp_option options[] = {
-        {"json", 'j', NULL, 0, "As one JSON document", 0},
-        {0 }
-    };
+    static const struct argp_option options[] = {{"json", 'j', NULL, 0, "As one JSON document", 0}, {0}};
     static const struct argp argp = {
         options,
         parse,

@@ -98,13 +98,13 @@ struct kontor;
 struct kontor_options {
     uint32_t connect_ms;  /* for connecting and the handshake; 0: 5000 */
     uint32_t connections; /* kept and used at once; 0: 16 */
-    /* for tcp:// only: who we are and whom we expect */
+    /* for tcp://, all three: who we are and whom we speak to */
     const uint8_t *secret;       /* 32 bytes, X25519; copied, wiped by kontor_close */
     const uint8_t *organisation; /* 16 bytes */
-    const uint8_t *node_key;     /* 32 bytes: the node must have this public key; NULL: any */
+    const uint8_t *node_key;     /* 32 bytes: the node's public key; nobody else is spoken to */
 };
 
-/* ipc://PATH or tcp://HOST:PORT (inside a Noise session; `secret` and `organisation` must be given).  options NULL: all
+/* ipc://PATH or tcp://HOST:PORT (inside a Noise session; both keys and the organisation must be given).  options NULL: all
  * defaults.  Connects once, so that a wrong address is known now.  KONTOR_EINVAL: not such a URL; KONTOR_EUNREACHABLE;
  * KONTOR_EREFUSED: it does not let us in. */
 int kontor_open(const char *url, const struct kontor_options *options, struct kontor **out) KONTOR_MUST;
