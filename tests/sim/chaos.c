@@ -28,6 +28,7 @@ void chaos_open(struct sim *s)
         .slow = rate(s, 4, 5, 40),
         .no_keys = rate(s, 4, 10, 60),
         .roster = rate(s, 3, 10, 60),
+        .storm = rate(s, 4, 10, 60),
     };
     if (s->chaos.restore && !s->chaos.save) s->chaos.save = s->chaos.restore / 2;
     /* a key that its author alone has is gone with the author's files: nothing to be learnt from that */
@@ -126,6 +127,13 @@ static void partition(struct sim *s)
     sim_say(s, "a partition (%x) for %u ms", side, ms);
 }
 
+/* Every link ends at one moment, and all come back at another. */
+static void storm(struct sim *s)
+{
+    sim_say(s, "every link breaks");
+    for (unsigned i = 0; i < s->lines_len; i++) network_break(s, &s->lines[i], 0);
+}
+
 static void chaos_of_lines(struct sim *s)
 {
     struct sim_line *l = &s->lines[dice_below(&s->dice, s->lines_len)];
@@ -136,6 +144,7 @@ static void chaos_of_lines(struct sim *s)
         sim_say(s, "nothing passes from office-%u to office-%u", l->office[way] + 1, l->office[!way] + 1);
     }
     if (sim_once_in(s, s->chaos.partition)) partition(s);
+    if (sim_once_in(s, s->chaos.storm)) storm(s);
     if (sim_once_in(s, s->chaos.slow)) l->bytes_per_ms = 1 + dice_below(&s->dice, 50);
     if (sim_once_in(s, s->chaos.slow)) l->bytes_per_ms = 1000;
 }

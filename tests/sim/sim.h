@@ -29,6 +29,7 @@
 #define SIM_ROSTERS_MAX  6u
 #define SIM_COMPARTMENTS 5u
 #define SIM_CORE         1u
+#define SIM_LINES_MAX    (SIM_OFFICES_MAX * (SIM_OFFICES_MAX - 1)) /* two between any two offices */
 
 enum sim_exit {
     SIM_OK = 0,
@@ -221,7 +222,7 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
-        no_keys, roster;
+        no_keys, roster, storm;
 };
 
 struct sim_write;
@@ -233,7 +234,7 @@ struct sim {
     unsigned offices_len;
     struct sim_office offices[SIM_OFFICES_MAX];
     unsigned lines_len;
-    struct sim_line lines[SIM_OFFICES_MAX * SIM_OFFICES_MAX / 2];
+    struct sim_line lines[SIM_LINES_MAX];
     uint64_t last_link;
     struct sim_chaos chaos;
     struct sim_office *running; /* whose dice libsodium throws */
