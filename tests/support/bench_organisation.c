@@ -13,16 +13,16 @@
 
 static const kt_member all[] = {1, 2, 3}, first_two[] = {1, 2}, first[] = {1};
 static const struct kt_roster_compartment compartments[COMPARTMENTS] = {
-    {BENCH_CORE,    "core",    1, all,       3, all,   3},
-    {BENCH_REVENUE, "revenue", 1, all,       3, all,   3},
-    {BENCH_MOTOR,   "motor",   1, all,       3, all,   3},
-    {BENCH_SERVICE, "service", 1, all,       3, all,   3},
-    {BENCH_HEALTH,  "health",  1, first_two, 2, first, 1},
+    {BENCH_CORE, "core", 1, all, 3, all, 3},
+    {BENCH_REVENUE, "revenue", 1, all, 3, all, 3},
+    {BENCH_MOTOR, "motor", 1, all, 3, all, 3},
+    {BENCH_SERVICE, "service", 1, all, 3, all, 3},
+    {BENCH_HEALTH, "health", 1, first_two, 2, first, 1},
 };
 static const struct kt_roster_system systems[] = {
-    {"311",     BENCH_SERVICE},
-    {"clinic",  BENCH_HEALTH },
-    {"motor",   BENCH_MOTOR  },
+    {"311", BENCH_SERVICE},
+    {"clinic", BENCH_HEALTH},
+    {"motor", BENCH_MOTOR},
     {"revenue", BENCH_REVENUE},
 };
 
@@ -42,7 +42,7 @@ static struct kt_identity *identity_of(kt_member m)
 
 static void root_key_of(kt_member m, uint8_t out[KT_KEY_BYTES]) { fill(out, KT_KEY_BYTES, (uint8_t)(m * 7)); }
 
-static struct kt_compartment_keys *keys_of(kt_compartment c)
+static struct kt_compartment_keys *keys_of(kt_compartment c, uint32_t epochs)
 {
     struct kt_compartment_keys *k = kt_compartment_keys_alloc();
     assert_non_null(k);
@@ -50,9 +50,11 @@ static struct kt_compartment_keys *keys_of(kt_compartment c)
     fill(k->tag_key, KT_KEY_BYTES, (uint8_t)(0x10 + c));
     fill(k->digest_key, KT_KEY_BYTES, (uint8_t)(0x30 + c));
     fill(k->id_key, KT_KEY_BYTES, 0x50);
-    k->keks_len = 1;
-    k->keks[0].epoch = 1;
-    fill(k->keks[0].key, KT_KEY_BYTES, (uint8_t)(0x70 + c));
+    k->keks_len = epochs;
+    for (uint32_t i = 0; i < epochs; i++) {
+        k->keks[i].epoch = i + 1;
+        fill(k->keks[i].key, KT_KEY_BYTES, (uint8_t)(0x70 + c + 8 * i));
+    }
     return k;
 }
 
@@ -63,6 +65,16 @@ static bool reads(kt_member m, const struct kt_roster_compartment *c)
     return false;
 }
 
+void bench_bundle(kt_compartment c, kt_member m, uint32_t epochs, struct kt_buf *out)
+{
+    struct kt_compartment_keys *k = keys_of(c, epochs);
+    struct kt_identity *id = identity_of(m);
+    kt_buf_init(out, 1u << 20);
+    assert_int_equal(kt_bundle_seal(k, id->pub.receive, out), KT_OK);
+    kt_identity_free(id);
+    kt_compartment_keys_free(k);
+}
+
 /* A bundle of each compartment for each of its readers. */
 static uint32_t make_bundles(struct kt_buf *out, struct kt_roster_bundle *named)
 {
@@ -70,31 +82,48 @@ static uint32_t make_bundles(struct kt_buf *out, struct kt_roster_bundle *named)
     for (uint32_t c = 0; c < COMPARTMENTS; c++)
         for (kt_member m = 1; m <= BENCH_OFFICES; m++) {
             if (!reads(m, &compartments[c])) continue;
-            struct kt_compartment_keys *k = keys_of(compartments[c].number);
-            struct kt_identity *id = identity_of(m);
-            kt_buf_init(&out[n], 1u << 20);
-            assert_int_equal(kt_bundle_seal(k, id->pub.receive, &out[n]), KT_OK);
+            bench_bundle(compartments[c].number, m, 1, &out[n]);
             named[n] = (struct kt_roster_bundle){compartments[c].number, m, kt_bundle_hash(kt_buf_bytes(&out[n]))};
             n++;
-            kt_identity_free(id);
-            kt_compartment_keys_free(k);
         }
     return n;
+}
+
+static void found(struct kt_signer *signer, uint8_t secret[64])
+{
+    const uint8_t seed[32] = {9};
+    *signer = (struct kt_signer){.id = 1};
+    crypto_sign_seed_keypair(signer->sign, secret, seed);
+}
+
+void bench_sign_roster(const struct kt_roster *r, struct kt_buf *out)
+{
+    struct kt_signer signer;
+    uint8_t secret[64];
+    struct kt_buf body;
+    struct kt_roster_signature s = {.signer = 1};
+    found(&signer, secret);
+    kt_buf_init(&body, KT_ROSTER_BYTES_MAX);
+    kt_buf_init(out, KT_ROSTER_BYTES_MAX);
+    assert_int_equal(kt_roster_encode_body(r, &body), KT_OK);
+    assert_int_equal(kt_sign(KT_LABEL_ROSTER, secret, kt_buf_bytes(&body), s.signature), KT_OK);
+    assert_int_equal(kt_roster_encode_signed(kt_buf_bytes(&body), &s, 1, out), KT_OK);
+    kt_buf_free(&body);
 }
 
 /* The admission of one member.  Bundles are sealed with fresh randomness, so each call is an organisation of its own
  * with the same keys: the offices share all that matters. */
 static void make_admission(kt_member m, struct kt_buf *out)
 {
-    uint8_t seed[32] = {9}, secret[1][64];
-    struct kt_signer signer = {.id = 1};
-    struct kt_buf bundles[COMPARTMENTS * BENCH_OFFICES], body, signed_roster, certificate;
+    uint8_t secret[1][64];
+    struct kt_signer signer;
+    struct kt_buf bundles[COMPARTMENTS * BENCH_OFFICES], signed_roster, certificate;
     struct kt_bytes bundle_bytes[COMPARTMENTS * BENCH_OFFICES], roster_bytes;
     struct kt_roster_bundle named[COMPARTMENTS * BENCH_OFFICES];
     struct kt_roster_member members[BENCH_OFFICES];
     static const char *const offices[] = {"office-1", "office-2", "office-3"};
 
-    crypto_sign_seed_keypair(signer.sign, secret[0], seed);
+    found(&signer, secret[0]);
     const uint32_t n = make_bundles(bundles, named);
     for (kt_member i = 1; i <= BENCH_OFFICES; i++) {
         struct kt_identity *id = identity_of(i);
@@ -117,13 +146,8 @@ static void make_admission(kt_member m, struct kt_buf *out)
                                      .systems_len = 4,
                                      .bundles = named,
                                      .bundles_len = n};
-    kt_buf_init(&body, KT_ROSTER_BYTES_MAX);
-    kt_buf_init(&signed_roster, KT_ROSTER_BYTES_MAX);
+    bench_sign_roster(&roster, &signed_roster);
     kt_buf_init(&certificate, 4096);
-    assert_int_equal(kt_roster_encode_body(&roster, &body), KT_OK);
-    struct kt_roster_signature s = {.signer = 1};
-    assert_int_equal(kt_sign(KT_LABEL_ROSTER, secret[0], kt_buf_bytes(&body), s.signature), KT_OK);
-    assert_int_equal(kt_roster_encode_signed(kt_buf_bytes(&body), &s, 1, &signed_roster), KT_OK);
     const struct kt_certificate c = {.cluster = roster.cluster,
                                      .member = m,
                                      .pub = members[m - 1].pub,
@@ -136,7 +160,6 @@ static void make_admission(kt_member m, struct kt_buf *out)
     kt_buf_init(out, 16u << 20);
     assert_int_equal(kt_admission_encode(&a, out), KT_OK);
     for (uint32_t i = 0; i < n; i++) kt_buf_free(&bundles[i]);
-    kt_buf_free(&body);
     kt_buf_free(&signed_roster);
     kt_buf_free(&certificate);
 }
@@ -148,20 +171,30 @@ void bench_keyring_open(struct kt_store *store, struct kt_world *world, kt_membe
     assert_int_equal(kt_keyring_open(store, world, root_key, out), KT_OK);
 }
 
+void bench_files(kt_member m, struct kt_bench_files *out)
+{
+    uint8_t nonce[24];
+    struct kt_identity *id = identity_of(m);
+    root_key_of(m, out->root_key);
+    fill(nonce, sizeof nonce, 3);
+    kt_buf_init(&out->identity, 4096);
+    assert_int_equal(kt_identity_seal(id, out->root_key, nonce, &out->identity), KT_OK);
+    make_admission(m, &out->admission);
+    kt_identity_free(id);
+}
+
+void bench_files_free(struct kt_bench_files *f)
+{
+    kt_buf_free(&f->identity);
+    kt_buf_free(&f->admission);
+}
+
 void bench_admit(struct kt_store *store, struct kt_world *world, kt_member m, struct kt_keyring **out)
 {
-    uint8_t root_key[KT_KEY_BYTES], nonce[24];
-    struct kt_identity *id = identity_of(m);
-    struct kt_buf sealed, admission;
-    root_key_of(m, root_key);
-    fill(nonce, sizeof nonce, 3);
-    kt_buf_init(&sealed, 4096);
-    assert_int_equal(kt_identity_seal(id, root_key, nonce, &sealed), KT_OK);
-    assert_int_equal(kt_keyring_install_identity(store, kt_buf_bytes(&sealed), root_key), KT_OK);
+    struct kt_bench_files f;
+    bench_files(m, &f);
+    assert_int_equal(kt_keyring_install_identity(store, kt_buf_bytes(&f.identity), f.root_key), KT_OK);
     bench_keyring_open(store, world, m, out);
-    make_admission(m, &admission);
-    assert_int_equal(kt_keyring_admit(*out, kt_buf_bytes(&admission)), KT_OK);
-    kt_buf_free(&sealed);
-    kt_buf_free(&admission);
-    kt_identity_free(id);
+    assert_int_equal(kt_keyring_admit(*out, kt_buf_bytes(&f.admission)), KT_OK);
+    bench_files_free(&f);
 }
