@@ -163,7 +163,8 @@ static void account(struct kt_workset *w, const struct kt_op_context *at, const 
     const struct kt_sum term = kt_digest_term(keys->digest_key, &at->ward, slot, live);
     const uint32_t bucket = kt_digest_bucket(&slot->entity);
     move(&d->sums[bucket], &term);
-    d->dirty[bucket] = true;
+    move(&d->total, &term);
+    d->dirty[bucket] = d->touched = true;
 }
 
 static void port_came(void *ctx, const struct kt_op_context *at, const struct kt_slot *slot, const struct kt_live *live)
@@ -201,6 +202,33 @@ static void bucket_key(kt_compartment c, uint32_t bucket, uint8_t out[8])
     }
 }
 
+/* The rows of one compartment, in order. */
+static int read_buckets(struct kt_workset *w, struct kt_ws_digest *d)
+{
+    const struct kt_store_ops *ops = w->store->ops;
+    struct kt_cursor *cursor;
+    struct kt_bytes key, value;
+    uint8_t first[8];
+    int e = ops->cursor(w->txn, KT_T_store_digest, &cursor);
+    if (e) return e;
+    bucket_key(d->compartment, 0, first);
+    e = ops->seek(cursor, KT_SEEK_AT_OR_AFTER, kt_bytes(first, sizeof first), &key, &value);
+    for (; !e && key.len >= 4 && memcmp(key.data, first, 4) == 0;
+         e = ops->seek(cursor, KT_SEEK_NEXT, kt_bytes(NULL, 0), &key, &value)) {
+        struct kt_reader r = kt_reader(key);
+        (void)kt_take_be32(&r);
+        const uint32_t bucket = kt_take_be32(&r);
+        if (r.err || kt_reader_left(&r) || bucket >= KT_DIGEST_BUCKETS || value.len != sizeof *d->sums) {
+            e = KT_EDAMAGED;
+            break;
+        }
+        memcpy(&d->sums[bucket], value.data, value.len);
+        kt_sum_add(&d->total, &d->sums[bucket]);
+    }
+    ops->cursor_close(cursor);
+    return e == KT_ENOTFOUND ? KT_OK : e;
+}
+
 int kt_workset_digest_load(struct kt_workset *w, kt_compartment c, struct kt_ws_digest **out)
 {
     for (struct kt_ws_digest *d = w->digests; d; d = d->next)
@@ -211,18 +239,10 @@ int kt_workset_digest_load(struct kt_workset *w, kt_compartment c, struct kt_ws_
     struct kt_ws_digest *d = calloc(1, sizeof *d);
     if (!d) return KT_ENOMEM;
     d->compartment = c;
-    for (uint32_t b = 0; b < KT_DIGEST_BUCKETS; b++) {
-        uint8_t key[8];
-        struct kt_bytes value;
-        bucket_key(c, b, key);
-        int e = w->store->ops->get(w->txn, KT_T_store_digest, kt_bytes(key, sizeof key), &value);
-        if (e == KT_ENOTFOUND) continue;
-        if (!e && value.len != sizeof d->sums[b]) e = KT_EDAMAGED;
-        if (e) {
-            free(d);
-            return e;
-        }
-        memcpy(&d->sums[b], value.data, value.len);
+    int e = read_buckets(w, d);
+    if (e) {
+        free(d);
+        return e;
     }
     d->next = w->digests;
     w->digests = d;
@@ -230,17 +250,25 @@ int kt_workset_digest_load(struct kt_workset *w, kt_compartment c, struct kt_ws_
     return KT_OK;
 }
 
+static int flush_buckets(struct kt_workset *w, struct kt_ws_digest *d)
+{
+    int e = KT_OK;
+    for (uint32_t b = 0; b < KT_DIGEST_BUCKETS && !e; b++) {
+        if (!d->dirty[b]) continue;
+        uint8_t key[8];
+        bucket_key(d->compartment, b, key);
+        e = w->store->ops->put(w->txn, KT_T_store_digest, kt_bytes(key, sizeof key), KT_BYTES_OF(d->sums[b]));
+        d->dirty[b] = false;
+    }
+    d->touched = false;
+    return e;
+}
+
 int kt_workset_digests_flush(struct kt_workset *w)
 {
     int e = KT_OK;
     for (struct kt_ws_digest *d = w->digests; d && !e; d = d->next)
-        for (uint32_t b = 0; b < KT_DIGEST_BUCKETS && !e; b++) {
-            if (!d->dirty[b]) continue;
-            uint8_t key[8];
-            bucket_key(d->compartment, b, key);
-            e = w->store->ops->put(w->txn, KT_T_store_digest, kt_bytes(key, sizeof key), KT_BYTES_OF(d->sums[b]));
-            d->dirty[b] = false;
-        }
+        if (d->touched) e = flush_buckets(w, d);
     return e;
 }
 
@@ -257,6 +285,6 @@ int kt_workset_digest(struct kt_workset *w, kt_compartment c, struct kt_hash *ou
 {
     struct kt_ws_digest *d;
     int e = kt_workset_digest_load(w, c, &d);
-    if (!e) *out = kt_digest_of(d->sums, KT_DIGEST_BUCKETS);
+    if (!e) *out = kt_digest_of(&d->total, 1);
     return e;
 }

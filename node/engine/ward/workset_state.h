@@ -32,8 +32,8 @@ struct kt_ws_row {
 /* The buckets of one compartment, kept from transaction to transaction. */
 struct kt_ws_digest {
     kt_compartment compartment;
-    struct kt_sum sums[KT_DIGEST_BUCKETS];
-    bool dirty[KT_DIGEST_BUCKETS];
+    struct kt_sum sums[KT_DIGEST_BUCKETS], total; /* total: of all of them, moved with each */
+    bool dirty[KT_DIGEST_BUCKETS], touched;       /* touched: some are dirty */
     struct kt_ws_digest *next;
 };
 
