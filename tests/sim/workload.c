@@ -85,7 +85,9 @@ static void keep_results(struct sim_office *o, struct sim_request *r, const stru
         memcpy(text, p->token.data, p->token.len);
         sim_must(kt_token_decode(text, organisation_id_key(), &token) == KT_OK, "a token does not decode");
         r->results[i] = token.heads_len ? token.heads[0] : (struct kt_head){0};
-        r->changed[i] = token.heads_len && token.heads[0].origin.member == o->number + 1;
+        /* one that changes nothing gets the token of what it found: of a batch that was here before */
+        r->changed[i] = token.heads_len && token.heads[0].origin.member == o->number + 1 &&
+                        kt_vector_get(&o->vector, token.heads[0].origin) < token.heads[0].number;
     }
 }
 
@@ -202,9 +204,7 @@ void workload_send(struct sim_office *o, struct sim_request *r, const struct kt_
     struct kt_buf b;
     kt_buf_init(&b, KT_REQUEST_BYTES_MAX);
     sim_must(kt_request_encode(request, &b) == KT_OK, "a request cannot be encoded");
-    struct kt_input in = {
-        .kind = KT_IN_REQUEST, .asker = {.client = 1, .ref = r}
-    };
+    struct kt_input in = {.kind = KT_IN_REQUEST, .asker = {.client = 1, .ref = r}};
     in.request = malloc(b.len);
     sim_must(in.request != NULL, "out of memory");
     memcpy(in.request, b.data, b.len);
