@@ -29,7 +29,11 @@ void chaos_open(struct sim *s)
         .no_keys = rate(s, 4, 10, 60),
         .roster = rate(s, 3, 10, 60),
         .storm = rate(s, 4, 10, 60),
+        .lie = rate(s, 4, 5, 60),
     };
+    if (s->offices_len < 3) s->chaos.lie = 0; /* nobody to hear the truth from */
+    if (s->chaos.lie) s->liar = &s->offices[dice_below(&s->dice, s->offices_len)];
+    s->lies_for_ever = s->liar && dice_in(&s->dice, 3);
     if (s->chaos.restore && !s->chaos.save) s->chaos.save = s->chaos.restore / 2;
     /* a key that its author alone has is gone with the author's files: nothing to be learnt from that */
     if (s->chaos.no_keys) s->chaos.restore = 0;
@@ -76,6 +80,25 @@ static void free_disks(struct sim *s)
     }
 }
 
+/* Put right, an office starts again: what it asked for was answered as it said. */
+static void end_lies(struct sim *s)
+{
+    for (unsigned i = 0; i < s->offices_len; i++) {
+        struct sim_office *o = &s->offices[i];
+        if (!o->lies || s->now_ms < o->lies_until_ms) continue;
+        o->lies = 0;
+        if (o == s->liar) office_end(o, SIM_STOP, 100);
+    }
+}
+
+static void lie(struct sim_office *o, uint32_t lies, uint64_t ms)
+{
+    o->lies = lies;
+    o->lies_until_ms = o->sim->now_ms + ms;
+    o->withholds = 1 + (o->number + 1 + dice_below(&o->sim->dice, o->sim->offices_len - 1)) % o->sim->offices_len;
+    sim_say(o->sim, "office-%u lies from now on (%x) for %llu ms", o->number + 1, lies, (unsigned long long)ms);
+}
+
 static void chaos_of_offices(struct sim *s)
 {
     struct sim_office *o;
@@ -103,10 +126,10 @@ static void chaos_of_offices(struct sim *s)
         sim_say(s, "the authority issues roster %u and gives it to office-%u", s->rosters, o->number + 1);
         office_end(o, SIM_STOP, 100);
     }
-    if (sim_once_in(s, s->chaos.no_keys) && (o = any_up(s))) {
-        o->drops_wraps_until_ms = s->now_ms + long_or_short(s, 3000, 30000);
-        sim_say(s, "office-%u sends no data keys", o->number + 1);
-    }
+    if (sim_once_in(s, s->chaos.no_keys) && (o = any_up(s)) && o != s->liar)
+        lie(o, SIM_LIE_NO_KEYS, long_or_short(s, 3000, 30000));
+    if (sim_once_in(s, s->chaos.lie) && s->liar->up && !s->liar->lies)
+        lie(s->liar, 1 + dice_below(&s->dice, SIM_LIES - 1), long_or_short(s, 5000, 60000));
     if (sim_once_in(s, s->chaos.clock) && (o = any_up(s))) {
         static const int64_t jumps_ms[] = {1000, 30000, 70000, 86400000, 315360000000};
         const int64_t jump = jumps_ms[dice_below(&s->dice, 5)] * (dice_in(&s->dice, 2) ? 1 : -1);
@@ -152,6 +175,16 @@ static void chaos_of_lines(struct sim *s)
 void chaos_run(struct sim *s)
 {
     free_disks(s);
+    end_lies(s);
     chaos_of_offices(s);
     if (s->lines_len) chaos_of_lines(s);
+}
+
+/* One who never ends lies about others only: what it alone has nobody could get in time. */
+void chaos_calm(struct sim *s)
+{
+    const uint32_t lasting = SIM_LIES - 1 - SIM_LIE_NO_KEYS;
+    for (unsigned i = 0; i < s->offices_len; i++) s->offices[i].lies_until_ms = 0;
+    end_lies(s);
+    if (s->lies_for_ever) lie(s->liar, lasting, UINT64_MAX / 2);
 }

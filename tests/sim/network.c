@@ -163,27 +163,14 @@ static uint64_t frame_hash(struct kt_bytes b)
     return h;
 }
 
-/* The frame as one sends it who keeps data keys to himself; empty: not at all. */
-static void without_keys(struct kt_bytes frame, struct kt_buf *out)
-{
-    struct kt_arena a;
-    struct kt_peer_message m;
-    kt_arena_init(&a, 64u << 20);
-    sim_must(kt_peer_decode(frame, &a, &m) == KT_OK, "an office sends what nobody reads");
-    for (uint32_t i = 0; m.part == KT_PEER_ANSWER && i < m.answer.batches_len; i++) m.answer.batches[i].wraps_len = 0;
-    if (m.part != KT_PEER_WRAPS) sim_must(kt_peer_encode(&m, out) == KT_OK, "a message cannot be encoded");
-    kt_arena_free(&a);
-}
-
 static int carry(struct sim_office *from, uint64_t link, struct kt_bytes frame);
 
 int network_send(struct sim_office *from, uint64_t link, struct kt_bytes frame)
 {
     struct kt_buf b;
-    if (from->sim->now_ms >= from->drops_wraps_until_ms) return carry(from, link, frame);
+    if (from->sim->now_ms >= from->lies_until_ms) return carry(from, link, frame);
     kt_buf_init(&b, KT_FRAME_BYTES_MAX);
-    without_keys(frame, &b);
-    const int e = b.len ? carry(from, link, kt_buf_bytes(&b)) : KT_OK;
+    const int e = liar_says(from, frame, &b) ? carry(from, link, kt_buf_bytes(&b)) : KT_OK;
     kt_buf_free(&b);
     return e;
 }

@@ -212,10 +212,7 @@ void office_found(struct sim *s, unsigned number)
 {
     struct sim_office *o = &s->offices[number];
     *o = (struct sim_office){.sim = s, .number = number};
-    o->world = (struct sim_world){
-        .world = {wall_ms, mono_ns, throw_bytes},
-          .sim = s, .mono_base_ms = 1000
-    };
+    o->world = (struct sim_world){.world = {wall_ms, mono_ns, throw_bytes}, .sim = s, .mono_base_ms = 1000};
     o->world.dice.state = dice_throw(&s->dice);
     o->transport = (struct kt_transport){port_send, port_close};
     sim_must(office_of(&o->world.world) == o, "a world of no office");
@@ -237,6 +234,7 @@ void office_free(struct sim_office *o)
     kt_memory_disk_free(o->disk);
     kt_memory_disk_free(o->saved);
     kt_vector_free(&o->vector);
+    kt_buf_free(&o->stolen);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ steps */

@@ -12,9 +12,9 @@ static const char *const offices_named[SIM_OFFICES_MAX] = {"office-1", "office-2
                                                            "office-5", "office-6", "office-7", "office-8"};
 static const kt_member everyone[SIM_OFFICES_MAX] = {1, 2, 3, 4, 5, 6, 7, 8};
 static const struct kt_roster_system systems[] = {
-    {"311",     4},
-    {"clinic",  5},
-    {"motor",   3},
+    {"311", 4},
+    {"clinic", 5},
+    {"motor", 3},
     {"revenue", 2},
 };
 
@@ -123,11 +123,11 @@ static void make_roster(unsigned offices, const struct founding *f, const struct
 {
     const uint32_t version = before ? before->version + 1 : 1;
     const struct kt_roster_compartment compartments[SIM_COMPARTMENTS] = {
-        {1, "core",    version, everyone, offices,             everyone, offices            },
-        {2, "revenue", version, everyone, offices,             everyone, offices            },
-        {3, "motor",   version, everyone, offices,             everyone, offices            },
-        {4, "service", version, everyone, offices,             everyone, offices            },
-        {5, "health",  version, everyone, readers(offices, 5), everyone, readers(offices, 5)},
+        {1, "core", version, everyone, offices, everyone, offices},
+        {2, "revenue", version, everyone, offices, everyone, offices},
+        {3, "motor", version, everyone, offices, everyone, offices},
+        {4, "service", version, everyone, offices, everyone, offices},
+        {5, "health", version, everyone, readers(offices, 5), everyone, readers(offices, 5)},
     };
     struct kt_roster roster = {.cluster = {{0xc1}},
                                .organisation = "simulated",

@@ -240,10 +240,7 @@ static bool intent_of(struct sim *s, const struct kt_conflict *c, struct sim_int
         const struct sim_entity *e = &s->entities[i];
         snprintf(ref, sizeof ref, "%s:%s", e->system, e->id);
         if (!kt_bytes_equal(kt_str(ref), c->ref) || e->kind != kt_field_kind(c->field)) continue;
-        *in = (struct sim_intent){
-            .key = {.entity = i, .field = c->field},
-              .adds = true, .resolves = true
-        };
+        *in = (struct sim_intent){.key = {.entity = i, .field = c->field}, .adds = true, .resolves = true};
         return true;
     }
     return false;

@@ -158,12 +158,13 @@ static void calm_down(struct sim *s)
     sim_say(s, "all faults end");
     s->calm = true;
     network_heal(s);
+    chaos_calm(s);
     for (unsigned i = 0; i < s->offices_len; i++) {
         struct sim_office *o = &s->offices[i];
         o->world.skew_ms = 0;
         o->paused_until_ms = 0;
         o->fail_nth = 0;
-        o->full_until_ms = o->drops_wraps_until_ms = 0;
+        o->full_until_ms = 0;
         o->start_at_ms = s->now_ms;
         for (unsigned env = 0; env < KT_ENV_COUNT; env++) kt_memory_limit(o->disk, env, 0);
     }

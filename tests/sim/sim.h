@@ -5,6 +5,7 @@
  *   office.c        an office's life: start, steps, stops, crashes, restores
  *   network.c       lines between offices, and what goes wrong with them
  *   chaos.c         when what goes wrong
+ *   liar.c          what a member gone rogue makes of the frames it sends
  *   workload.c      what clients ask of offices
  *   judge.c         what must hold, decided from acknowledged writes alone; judge_links.c: who is one customer
  *   run.c           one seed from its founding to its verdict
@@ -82,13 +83,16 @@ struct sim_office {
     uint64_t full_until_ms; /* one of its environments takes no more */
     struct kt_input *inbox[256];
     uint32_t inbox_len;
-    struct kt_vector vector;       /* as its disk has it: after the last step, or when it stopped */
-    struct kt_head head;           /* the same, as an author */
-    uint64_t drops_wraps_until_ms; /* what it sends comes without data keys */
-    bool renew;                    /* its operator brings the newest roster with the next start */
-    bool held;                     /* it had envelopes it could not open, after the last step */
-    uint64_t held_so_far;          /* as of the last step */
-    unsigned requests_waiting;     /* handed in, not answered in this life */
+    struct kt_vector vector; /* as its disk has it: after the last step, or when it stopped */
+    struct kt_head head;     /* the same, as an author */
+    uint32_t lies;           /* of enum sim_lie: what it does to the frames it sends */
+    uint64_t lies_until_ms;
+    kt_member withholds;       /* whose batches it does not pass on */
+    struct kt_buf stolen;      /* a batch of another's that it sealed as its own */
+    bool renew;                /* its operator brings the newest roster with the next start */
+    bool held;                 /* it had envelopes it could not open, after the last step */
+    uint64_t held_so_far;      /* as of the last step */
+    unsigned requests_waiting; /* handed in, not answered in this life */
 };
 
 /* Ends: the office's process is killed, its machine loses power, or it stops as told. */
@@ -113,6 +117,21 @@ struct sim_frame {
     size_t len;
     uint8_t bytes[];
 };
+
+/* What a member with good keys may do to what it sends. */
+enum sim_lie {
+    SIM_LIE_NO_KEYS = 1,  /* leaves out data keys (an honest one may lack them too) */
+    SIM_LIE_WITHHOLD = 2, /* leaves out the batches of one other member */
+    SIM_LIE_CORRUPT = 4,  /* changes a bit of a batch */
+    SIM_LIE_SWAP = 8,     /* gives one data key for another */
+    SIM_LIE_FORGE = 16,   /* changes another's batch and signs it itself */
+    SIM_LIE_STEAL = 32,   /* seals another's envelopes as its own */
+    SIM_LIE_PULSE = 64,   /* says other heads and digests than it has */
+    SIM_LIE_HEADS = 128,  /* asks as if it held more than it does */
+    SIM_LIES = 256,
+};
+/* liar.c: the frame as such a one says it; false: not at all. */
+bool liar_says(struct sim_office *from, struct kt_bytes frame, struct kt_buf *out);
 
 /* The line between two offices; [0] is the lower's side, or what it sends. */
 struct sim_line {
@@ -222,7 +241,7 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
-        no_keys, roster, storm;
+        no_keys, roster, storm, lie;
 };
 
 struct sim_write;
@@ -247,6 +266,9 @@ struct sim {
     uint32_t requests_left;
     struct sim_request *asked; /* in order */
     uint32_t requests;
+
+    struct sim_office *liar; /* a member gone rogue, or NULL */
+    bool lies_for_ever;      /* through the calm too: the others must come together all the same */
 
     uint32_t rosters; /* versions the authority has issued */
     bool long_values;
@@ -273,6 +295,7 @@ bool sim_once_in(struct sim *s, uint32_t n); /* 0: never */
 
 void chaos_open(struct sim *s);
 void chaos_run(struct sim *s);
+void chaos_calm(struct sim *s); /* lies end, or become those of one who never ends */
 
 enum sim_exit sim_run(const struct sim_options *o, struct sim *s);
 

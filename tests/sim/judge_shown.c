@@ -1,0 +1,131 @@
+/* What a lookup shows of an entity: exactly what is live, at every moment. */
+#include "sim/judge.h"
+
+#include "proto/schema/fields.h"
+#include "proto/view/view.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+/* The number of the write that a value is of: "w17z" anywhere in it; 0: none. */
+static uint32_t number_in(struct kt_bytes value)
+{
+    for (size_t i = 0; i + 2 < value.len; i++) {
+        if (value.data[i] != 'w' || !isdigit(value.data[i + 1])) continue;
+        uint32_t n = 0;
+        size_t k = i + 1;
+        while (k < value.len && isdigit(value.data[k])) n = n * 10 + (uint32_t)(value.data[k++] - '0');
+        if (k < value.len && value.data[k] == 'z') return n;
+    }
+    return 0;
+}
+
+static const uint32_t judged_customer[] = {KT_F_CUSTOMER_OCCUPATION, KT_F_CUSTOMER_LEGAL_NAME,
+                                           KT_F_CUSTOMER_CONTACT_POINT, KT_F_CUSTOMER_IDENTIFIER, 0};
+static const uint32_t judged_case[] = {KT_F_CASE_SUBJECT, KT_F_CASE_QUEUE, KT_F_CASE_ATTRIBUTE, KT_F_CASE_INTERACTION,
+                                       0};
+
+struct shown {
+    struct sim_office *office;
+    const struct sim_entity *entity;
+    uint32_t field;
+    uint32_t numbers[512], len;
+};
+
+static void read_section(struct shown *out, struct kt_arena *a, struct kt_bytes bytes)
+{
+    struct kt_view_record *records;
+    uint32_t n;
+    uint64_t cases;
+    sim_must(kt_view_section_decode(bytes, a, &records, &n, &cases) == KT_OK, "a section does not decode");
+    for (uint32_t i = 0; i < n; i++) {
+        if (memcmp(&records[i].id, &out->entity->entity, sizeof records[i].id) != 0) continue;
+        for (uint32_t v = 0; v < records[i].values_len; v++)
+            if (records[i].values[v].field == out->field && out->len < 512)
+                out->numbers[out->len++] = number_in(records[i].values[v].value);
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void list(char *out, size_t size, const uint32_t *numbers, uint32_t n)
+{
+    size_t at = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < n && at + 12 < size; i++) at += (size_t)snprintf(out + at, size - at, " %u", numbers[i]);
+}
+
+static void compare_field(struct sim *s, unsigned entity, struct shown *shown)
+{
+    const struct sim_key key = {entity, shown->field, UINT32_MAX};
+    uint32_t *live = judge_room(s);
+    const uint32_t n = judge_live_at(s, &shown->office->vector, &key, live);
+    for (uint32_t i = 0; i < n; i++) live[i] = s->writes[live[i]].number;
+    qsort(live, n, sizeof *live, by_number);
+    qsort(shown->numbers, shown->len, sizeof *shown->numbers, by_number);
+    const struct sim_key deleted = {entity, KT_F_CUSTOMER_DELETED, 0};
+    const bool hidden =
+        shown->len == 0 && shown->entity->kind == KT_CUSTOMER && judge_live(s, shown->office, &deleted) > 0;
+    if (!hidden && (n != shown->len || memcmp(live, shown->numbers, n * sizeof *live) != 0)) {
+        char want[160], got[160];
+        list(want, sizeof want, live, n);
+        list(got, sizeof got, shown->numbers, shown->len);
+        sim_fail(s, SIM_LOST, "office-%u, %s:%s, field %x: shows%s where it must show%s", shown->office->number + 1,
+                 shown->entity->system, shown->entity->id, shown->field, shown->len ? got : " nothing",
+                 n ? want : " nothing");
+    }
+    s->checks++;
+    free(live);
+}
+
+int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena *a, struct kt_reply *reply)
+{
+    struct kt_request r = {.kind = KT_ASK_LOOKUP};
+    r.lookup.by = e->kind == KT_CASE ? KT_BY_CASE : KT_BY_SOURCE;
+    r.lookup.system = kt_str(e->kind == KT_CASE ? "" : e->system);
+    r.lookup.value = kt_str(e->id);
+    *reply = (struct kt_reply){.kind = KT_ASK_LOOKUP};
+    o->sim->running = o;
+    const int err = kt_lookup_run(o->lookup, &r, NULL, a, reply);
+    o->sim->running = NULL;
+    return err;
+}
+
+/* A case has a number once somebody wrote the case itself; what came before it waits unseen. */
+static bool has_number(const struct sim *s, const struct sim_office *o, unsigned entity)
+{
+    for (uint32_t i = 0; i < s->writes_len; i++) {
+        const struct sim_write *w = &s->writes[i];
+        if (w->key.entity == entity && w->key.field != KT_F_CASE_INTERACTION && judge_covers(&o->vector, w))
+            return true;
+    }
+    return false;
+}
+
+void judge_entity(struct sim *s, struct sim_office *o, unsigned entity)
+{
+    const struct sim_entity *e = &s->entities[entity];
+    struct kt_arena a;
+    struct kt_reply reply;
+    if (!o->up || e->kind == KT_IDENTITY_LINK || e->unjudged) return;
+    const bool reads = organisation_reads(s->offices_len, o->number + 1, e->own);
+    if (e->kind == KT_CASE && (!reads || !has_number(s, o, entity))) return;
+    kt_arena_init(&a, 256u << 20);
+    const int err = judge_look(o, e, &a, &reply);
+    if (err && err != KT_ENOTFOUND)
+        sim_fail(s, SIM_LOST, "office-%u does not answer for %s:%s: %s", o->number + 1, e->system, e->id,
+                 kt_error_text(err));
+    const uint32_t *fields = e->kind == KT_CASE ? judged_case : judged_customer;
+    for (; *fields && (!err || err == KT_ENOTFOUND); fields++) {
+        struct shown shown = {.office = o, .entity = e, .field = *fields};
+        if (*fields != KT_F_CUSTOMER_LEGAL_NAME && *fields != KT_F_CUSTOMER_CONTACT_POINT && !reads) continue;
+        for (uint32_t i = 0; !err && i < reply.lookup.sections_len; i++)
+            read_section(&shown, &a, reply.lookup.sections[i].bytes);
+        compare_field(s, entity, &shown);
+    }
+    kt_arena_free(&a);
+}
