@@ -23,6 +23,7 @@
 
 /* in a batch */
 #define KT_BATCH_BYTES_MAX            (192u << 10)
+#define KT_SEAL_BYTES_MAX             (16u << 10)  /* so that the proof of any fork fits a frame */
 #define KT_ENVELOPES_PER_BATCH_MAX    1024u
 #define KT_SECTIONS_PER_BATCH_MAX     64u
 #define KT_ITEM_BYTES_MAX             (128u << 10) /* clear part and ciphertext of one envelope */
@@ -49,6 +50,8 @@
 #define KT_EPOCHS_MAX                 64u
 #define KT_ORIGINS_MAX                8192u        /* (member, incarnation) pairs in a vector */
 #define KT_PEERS_MAX                  256u
+#define KT_PROOFS_MAX                 256u         /* of forks, kept and passed on until the authority cuts */
+#define KT_PROOFS_PER_MEMBER_MAX      16u          /* a rogue member takes nobody else's places */
 #define KT_ROSTER_BYTES_MAX           (192u << 10)
 #define KT_DIGEST_BUCKETS             1024u
 #define KT_GROUP_RECORDS_MAX          256u         /* golden group; a larger one is not joined */
@@ -78,6 +81,7 @@
 #define KT_PULSE_VECTOR_MS            60000u       /* the full vector in a pulse, this often */
 #define KT_SILENT_MS                  11000u       /* no pulse of a member for so long: it is silent */
 #define KT_REDIAL_MS_MAX              15000u
+#define KT_REDIAL_MS_DEFAULT          2000u        /* of redial_ms_max: a mended line is found within so long */
 #define KT_HANDSHAKE_MS_MAX           5000u
 #define KT_LINK_PING_MS               5000u        /* nothing arrived for so long: ask */
 #define KT_LINK_SILENT_MS             15000u       /* nothing arrived for so long: the line is dead */

@@ -48,6 +48,18 @@ int kt_judge_standing(const struct kt_batch *b, const struct kt_roster *newest, 
     return judge_chain(b, head);
 }
 
+int kt_judge_fork(const struct kt_batch *a, const struct kt_batch *b, struct kt_fork *out)
+{
+    if (a->seal.number > b->seal.number) return kt_judge_fork(b, a, out);
+    if (kt_origin_compare(a->seal.origin, b->seal.origin) != 0) return KT_EINVAL;
+    const bool one_number = a->seal.number == b->seal.number;
+    const bool parted = one_number ? !same(&a->seal_hash, &b->seal_hash)
+                                   : b->seal.number == a->seal.number + 1 && !same(&a->seal_hash, &b->seal.previous);
+    if (!parted) return KT_EINVAL;
+    *out = (struct kt_fork){a->seal.origin, a->seal.number, one_number && same(&a->seal.previous, &b->seal.previous)};
+    return KT_OK;
+}
+
 int kt_judge_section(const struct kt_seal *seal, uint32_t section, const struct kt_roster *named,
                      const struct kt_roster *newest)
 {

@@ -22,6 +22,16 @@ int kt_judge_seal(const struct kt_batch *b, const struct kt_cluster *cluster, co
 int kt_judge_standing(const struct kt_batch *b, const struct kt_roster *newest,
                       const struct kt_vector_entry *head) KT_MUST;
 
+/* Where one life of a member has two sides. */
+struct kt_fork {
+    struct kt_origin origin;
+    uint64_t number; /* the two sides differ here, and may have parted before */
+    bool first;      /* they parted here: both follow the same batch */
+};
+/* Two seals, each verified, that no unbroken life can have made: two of one number, or one that does not follow the
+ * other.  KT_EINVAL: they prove nothing. */
+int kt_judge_fork(const struct kt_batch *a, const struct kt_batch *b, struct kt_fork *out) KT_MUST;
+
 /* Does this section count: KT_OK, KT_EVOID (the origin may not write the compartment), KT_ECUT. */
 int kt_judge_section(const struct kt_seal *seal, uint32_t section, const struct kt_roster *named,
                      const struct kt_roster *newest) KT_MUST;

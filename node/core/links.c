@@ -107,6 +107,7 @@ int kt_replica_on_greeting(struct kt_replica *r, struct kt_peer_link *l, const s
     bool push = kt_link_rosters_due(r, l, g->roster_version, ev->now_mono_ms);
     int err = push ? kt_link_push_rosters(l, g->roster_version, fx) : KT_OK;
     if (!err && !l->roster_only && !kt_fx_add(fx, KT_FX_SEND_ERASURES, l->id)) err = KT_ELIMIT;
+    if (!err && !l->roster_only && !kt_fx_add(fx, KT_FX_SEND_PROOFS, l->id)) err = KT_ELIMIT;
     if (err) return err;
     if (push) rosters_pushed(r, l, ev->now_mono_ms);
     if (l->greeted) { /* greeted again: what we said between may not have been heard */

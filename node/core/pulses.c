@@ -17,9 +17,7 @@ static struct kt_kept_pulse *keep(const struct kt_pulse *p, struct kt_bytes enco
     if (heads) memcpy(own_heads, p->heads, heads);
     if (digests) memcpy(own_digests, p->digests, digests);
     if (encoded.len) memcpy(bytes, encoded.data, encoded.len);
-    *k = (struct kt_kept_pulse){
-        .pulse = *p, .encoded = {bytes, encoded.len}
-    };
+    *k = (struct kt_kept_pulse){.pulse = *p, .encoded = {bytes, encoded.len}};
     k->pulse.heads = own_heads;
     k->pulse.digests = own_digests;
     k->pulse.vector = NULL;
@@ -76,23 +74,26 @@ static void refresh_hashes(struct kt_replica *r)
 static bool same(const struct kt_hash *a, const struct kt_hash *b) { return memcmp(a, b, sizeof *a) == 0; }
 
 /* Equal vectors with unequal seals: somewhere two batches carry one number.  Asking the peer for heads of ours brings
- * the proof; a few at a time, going round. */
+ * the proof; a few at a time, going round.  Where a known fork explains it, one at a time: there may be another. */
 static int seek_proof(struct kt_replica *r, const struct kt_peer_link *l, const struct kt_pulse *p, size_t *proof_at,
                       struct kt_effects *fx)
 {
     refresh_hashes(r);
-    if (l->member != p->member || r->durable.len == 0 || r->frozen_len > 0) return KT_OK; /* a known fork explains it */
+    if (l->member != p->member || r->durable.len == 0) return KT_OK;
     if (!same(&p->vector_hash, &r->hash) || same(&p->vector_seals_hash, &r->seals_hash)) return KT_OK;
-    uint32_t n = r->durable.len < KT_PROOF_ASKS ? (uint32_t)r->durable.len : KT_PROOF_ASKS;
+    const uint32_t most = r->frozen_len ? 1 : KT_PROOF_ASKS;
+    uint32_t n = r->durable.len < most ? (uint32_t)r->durable.len : most;
     struct kt_ask *asks = kt_arena_array(&fx->arena, n, sizeof *asks);
-    struct kt_peer_message *m = asks ? kt_fx_send(fx, l->id, KT_PEER_BATCHES_BY_ID) : NULL;
-    if (!m) return KT_ELIMIT;
+    uint32_t len = 0;
+    if (!asks) return KT_ELIMIT;
     for (uint32_t i = 0; i < n; i++) {
         const struct kt_vector_entry *e = &r->durable.entries[(r->proof_at + i) % r->durable.len];
-        asks[i] = (struct kt_ask){e->origin, e->number};
+        if (!kt_replica_frozen(r, e->origin)) asks[len++] = (struct kt_ask){e->origin, e->number};
     }
-    m->asks.items = asks;
-    m->asks.len = n;
+    struct kt_peer_message *m = len ? kt_fx_send(fx, l->id, KT_PEER_BATCHES_BY_ID) : NULL;
+    if (len && !m) return KT_ELIMIT;
+    if (m) m->asks.items = asks;
+    if (m) m->asks.len = len;
     *proof_at = (r->proof_at + n) % r->durable.len;
     return KT_OK;
 }

@@ -66,9 +66,10 @@ enum kt_effect_kind {
     KT_FX_SEND_WRAPS, /* link, message: the pull that wants them; send those that are here */
     KT_FX_SEND_BATCHES, /* link, message: the asks; send those single batches as an answer */
     KT_FX_SEND_ERASURES, /* link: send all erasures */
+    KT_FX_SEND_PROOFS, /* link: send all proofs of forks */
     KT_FX_PULSE,      /* issue our pulse now, hand it back through kt_replica_own_pulse, relay bundles follow */
     KT_FX_KEEP_PULSE, /* member, message: its newest pulse alone, to be kept durably */
-    KT_FX_FORK,       /* origin: two seals of one number are known: keep the proof, frozen until a cut */
+    KT_FX_FORK,       /* origin: the event's batch is of another side than ours: keep the proof, frozen until a cut */
     KT_FX_OWN_HEAD_AHEAD, /* a peer holds batches of our own that we lack, or ours has forked: take a new incarnation
                              with the next write */
     KT_FX_CLOSE,      /* link, why */
@@ -103,7 +104,8 @@ int kt_replica_step(struct kt_replica *r, const struct kt_event *ev, struct kt_e
 const struct kt_vector *kt_replica_vector(const struct kt_replica *r);
 uint64_t kt_replica_incarnation(const struct kt_replica *r);
 bool kt_replica_frozen(const struct kt_replica *r, struct kt_origin o);
-/* Freezes an origin whose fork was proved before this start (the proof is kept in the journal). */
+/* Freezes an origin whose fork was proved: before this start (the proof is kept in the journal), or by what a peer
+ * passed on. */
 int kt_replica_freeze(struct kt_replica *r, struct kt_origin o) KT_MUST;
 /* Our pulse as issued (encoded and decoded), to be relayed with the others. */
 int kt_replica_own_pulse(struct kt_replica *r, struct kt_bytes encoded, const struct kt_pulse *p,

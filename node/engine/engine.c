@@ -32,28 +32,16 @@ struct kt_ledger *kt_engine_ledger(struct kt_engine *e) { return e->ledger; }
 
 /* ------------------------------------------------------------------------------------------------ open and close */
 
-static int freeze_again(void *ctx, struct kt_origin origin, uint64_t number, struct kt_bytes proof)
-{
-    struct kt_engine *e = ctx;
-    const struct kt_origin self = kt_ledger_origin(e->ledger);
-    (void)number, (void)proof;
-    if (kt_origin_compare(origin, self) == 0) e->head_ahead = true; /* nobody takes what is written under it */
-    return kt_replica_freeze(e->replica, origin);
-}
-
 /* A replica as the ledger says; also after a group that failed, since it had heard of what did not happen. */
 static int make_replica(struct kt_engine *e)
 {
     const struct kt_origin self = kt_ledger_origin(e->ledger);
     const struct kt_replica_config rc = {*kt_keyring_cluster(e->keyring), self.member, self.incarnation};
-    struct kt_store *s = e->config.ledger.store;
-    struct kt_txn *t;
     kt_replica_free(e->replica);
     e->replica = NULL;
     int err = kt_replica_create(&rc, kt_ledger_vector(e->ledger), &e->replica);
-    if (err || (err = s->ops->begin(s, KT_ENV_JOURNAL, false, &t))) return err;
-    err = kt_journal_proofs(s, t, freeze_again, e);
-    s->ops->abort(t);
+    if (!err) err = kt_engine_recall_forks(e);
+    if (!err) err = kt_engine_forks_cut(e);
     if (err) return err;
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, 0);
     ev.roster = kt_keyring_roster_told(e->keyring);
@@ -407,12 +395,14 @@ static int tick(struct kt_engine *e)
     if (now - e->last_tick_mono_ms < TICK_MS) return KT_OK;
     e->last_tick_mono_ms = now;
     struct kt_event ev = kt_engine_event(e, KT_EV_TICK, 0);
-    const int err = catch_up(e, now);
+    int err = catch_up(e, now);
+    if (!err) err = kt_engine_search_on(e);
     return err ? err : kt_engine_replica(e, &ev, NULL);
 }
 
 int kt_engine_step(struct kt_engine *e, struct kt_input *const *inputs, uint32_t n)
 {
+    bool wait;
     int err = handle_all(e, inputs, n, false);
     if (!err) err = handle_deferred(e);
     if (!err) err = handle_all(e, inputs, n, true);
@@ -422,6 +412,7 @@ int kt_engine_step(struct kt_engine *e, struct kt_input *const *inputs, uint32_t
         if (inputs[i]->kind == KT_IN_CALL) err = handle(e, inputs[i]);
     if (!err) err = survive_full(e, tick(e));
     if (!err) err = kt_engine_commit(e); /* a tick may keep pulses */
+    if (!err && e->head_ahead) err = survive_full(e, settle_head(e, &wait)); /* before a stop can forget it */
     if (!err) err = kt_engine_serve(e);
     kt_engine_flush(e);
     kt_engine_check_waiting(e);
@@ -443,6 +434,8 @@ int kt_engine_status(struct kt_engine *e, struct kt_arena *a, struct kt_engine_s
     out->member = self.member;
     out->incarnation = self.incarnation;
     out->vector = kt_ledger_vector(e->ledger);
+    out->forks = e->forks;
+    out->forks_len = e->forks_len;
     out->store_life = kt_ledger_store_life(e->ledger);
     out->now_mono_ms = kt_engine_mono_ms(e);
     out->now_ms = e->world->now_ms(e->world);

@@ -6,6 +6,7 @@
 #ifndef KT_ENGINE_ENGINE_H
 #define KT_ENGINE_ENGINE_H
 
+#include "core/judge.h"
 #include "core/replica.h"
 #include "engine/board.h"
 #include "engine/intake.h"
@@ -85,6 +86,8 @@ struct kt_engine_status {
     uint64_t last_commit_error_mono_ms;
     uint64_t skewed_stamps; /* stamps too far ahead to follow */
     uint64_t refused_batches;
+    const struct kt_fork *forks; /* proved, and not cut yet; until the next step */
+    uint32_t forks_len;
 };
 int kt_engine_status(struct kt_engine *e, struct kt_arena *a, struct kt_engine_status *out) KT_MUST;
 struct kt_ledger *kt_engine_ledger(struct kt_engine *e);

@@ -1,8 +1,6 @@
 /* The engine's peers: links and frames become events of the replica, its effects are carried out. */
 #include "engine/engine_state.h"
 
-#include "engine/journal/journal.h"
-
 #define LACKING_NEXT_MS KT_PULSE_MS /* then the next keys are asked for, where they are too many for one pull */
 
 struct kt_event kt_engine_event(const struct kt_engine *e, enum kt_event_kind kind, uint64_t link)
@@ -34,52 +32,6 @@ static int keep_pulse(struct kt_engine *e, const struct kt_effect *f)
     return err ? err : kt_ledger_keep_pulse(e->ledger, f->member, f->message.pulses.items[0]);
 }
 
-/* Both seals, as they were signed: ours of that number (or the head that theirs does not follow), and theirs. */
-static int encode_proof(struct kt_engine *e, struct kt_txn *t, const struct kt_opened *theirs, struct kt_buf *out)
-{
-    const struct kt_origin origin = theirs->batch.seal.origin;
-    const uint64_t held = kt_vector_get(kt_ledger_vector(e->ledger), origin);
-    const uint64_t number = theirs->batch.seal.number < held ? theirs->batch.seal.number : held;
-    struct kt_journal_entry entry;
-    struct kt_batch ours;
-    struct kt_arena scratch;
-    kt_arena_init(&scratch, 8u << 20);
-    int err = kt_journal_find(e->config.ledger.store, t, origin, number, &entry);
-    if (!err) err = kt_batch_decode(entry.batch, &scratch, &ours);
-    if (!err) {
-        struct kt_fork_proof proof = {ours.seal_bytes, ours.signature, theirs->batch.seal_bytes,
-                                      theirs->batch.signature};
-        struct kt_peer_message m = {.part = KT_PEER_PROOFS};
-        m.proofs.items = &proof;
-        m.proofs.len = 1;
-        err = kt_peer_encode(&m, out);
-    }
-    kt_arena_free(&scratch);
-    return err;
-}
-
-static int keep_proof(struct kt_engine *e, struct kt_origin origin, const struct kt_opened *theirs)
-{
-    struct kt_store *s = e->config.ledger.store;
-    struct kt_txn *t;
-    struct kt_buf proof;
-    kt_engine_note(
-        e, "fork",
-        "member %u: two different batches carry one number; incarnation %016llx is frozen until the authority cuts it",
-        origin.member, (unsigned long long)origin.incarnation);
-    if (origin.member == kt_ledger_origin(e->ledger).member) e->head_ahead = true;
-    if (!theirs) return KT_OK;
-    int err = s->ops->begin(s, KT_ENV_JOURNAL, true, &t);
-    if (err) return err;
-    kt_buf_init(&proof, KT_FRAME_BYTES_MAX);
-    err = encode_proof(e, t, theirs, &proof);
-    if (!err) err = kt_journal_proof_put(s, t, origin, theirs->batch.seal.number, kt_buf_bytes(&proof));
-    kt_buf_free(&proof);
-    if (!err) return s->ops->commit(t);
-    s->ops->abort(t);
-    return err == KT_EDUPLICATE || err == KT_ENOTFOUND ? KT_OK : err;
-}
-
 static int carry_out(struct kt_engine *e, const struct kt_effect *f, struct kt_opened *batch)
 {
     struct kt_engine_link *l;
@@ -99,13 +51,15 @@ static int carry_out(struct kt_engine *e, const struct kt_effect *f, struct kt_o
         return kt_engine_send_batches(e, f->link, &f->message);
     case KT_FX_SEND_ERASURES:
         return KT_OK; /* none can be issued yet */
+    case KT_FX_SEND_PROOFS:
+        return kt_engine_send_proofs(e, f->link);
     case KT_FX_PULSE:
         /* no word of being complete while a peer may hold more of us than we do */
         return kt_engine_unsure(e) ? KT_OK : kt_engine_pulse(e, f->whole);
     case KT_FX_KEEP_PULSE:
         return keep_pulse(e, f);
     case KT_FX_FORK:
-        return keep_proof(e, f->origin, batch);
+        return kt_engine_fork(e, f->origin, batch);
     case KT_FX_OWN_HEAD_AHEAD:
         e->head_ahead = true;
         return KT_OK;
@@ -183,7 +137,9 @@ static int take_answer(struct kt_engine *e, struct kt_intake *i)
             if (err && err != KT_ELIMIT) break;
             ev.verdict = err ? err : standing(e, o); /* KT_ELIMIT: this frame opens into too much, and is its peer's */
         }
-        err = kt_engine_replica(e, &ev, o);
+        if (ev.verdict == KT_EFORK) err = kt_engine_commit(e); /* its proof needs what came before it in the journal */
+        if (!err) err = kt_engine_search(e, i->link, o);
+        if (!err) err = kt_engine_replica(e, &ev, o);
     }
     a->batches_len = 0;
     struct kt_event end = kt_engine_event(e, KT_EV_ANSWER_END, i->link);
@@ -218,6 +174,7 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, i->link);
     ev.roster = kt_keyring_roster_told(e->keyring);
     err = kt_engine_replica(e, &ev, NULL);
+    if (!err) err = kt_engine_forks_cut(e);
     kt_engine_heed_cut(e);
     close_strangers(e);
     return err;
@@ -311,6 +268,8 @@ int kt_engine_frame(struct kt_engine *e, struct kt_intake *i)
         return take_rosters(e, i);
     case KT_PEER_WRAPS:
         return take_wraps(e, i);
+    case KT_PEER_PROOFS:
+        return kt_engine_take_proofs(e, i);
     case KT_PEER_SNAPSHOT:
         return KT_OK; /* nothing here asks for one yet */
     case KT_PEER_PULL:

@@ -41,6 +41,16 @@ struct kt_answering {
     uint32_t heads_len;
 };
 
+/* Where two sides of a fork part is looked for with one peer at a time. */
+struct kt_search {
+    uint64_t link;
+    struct kt_origin origin;
+    uint64_t same, differs; /* up to here they are the same; from here on this is known to differ, or to be too far */
+    uint64_t asked;         /* the number whose batch is awaited; 0: none */
+    uint64_t asked_mono_ms;
+    uint32_t turn;
+};
+
 struct kt_engine {
     struct kt_engine_config config;
     struct kt_world *world;
@@ -56,13 +66,17 @@ struct kt_engine {
     int group_error;       /* why the group cannot commit */
     bool accepted;         /* something of a peer's is to be acknowledged */
     bool ask_again; /* a group failed: its replica forgot which keys are lacking, what it opened late is held again */
-    bool keys_came, held_left; /* ... and what is held is being tried again, some in each step */
-    bool lacking_many;         /* more keys than one pull asks for */
-    uint64_t lacking_mono_ms;  /* when they were last worked out */
+    bool keys_came, held_left;      /* ... and what is held is being tried again, some in each step */
+    bool lacking_many;              /* more keys than one pull asks for */
+    uint64_t lacking_mono_ms;       /* when they were last worked out */
     uint64_t held_seen;             /* kt_ledger_held_so_far when what is lacking was last worked out */
     struct kt_answering *answering; /* in the arena */
     uint32_t answering_len, answering_cap;
     struct kt_waiting *waiting;
+
+    struct kt_fork forks[KT_PROOFS_MAX]; /* proved, and not cut yet */
+    uint32_t forks_len;
+    struct kt_search search;
 
     bool head_unsure;                  /* ask the peers for our own head before the first write */
     kt_member confirmed[KT_PEERS_MAX]; /* who has told us; some perhaps twice */
@@ -97,6 +111,15 @@ int kt_engine_link_down(struct kt_engine *e, uint64_t link) KT_MUST;
 int kt_engine_frame(struct kt_engine *e, struct kt_intake *i) KT_MUST;
 /* After keys or rosters came: what was held may open; what is still lacking is asked for. */
 int kt_engine_keys_came(struct kt_engine *e) KT_MUST;
+
+/* engine_forks.c: theirs is of another side than what is here (NULL: nobody has shown it). */
+int kt_engine_fork(struct kt_engine *e, struct kt_origin origin, const struct kt_opened *theirs) KT_MUST;
+int kt_engine_take_proofs(struct kt_engine *e, const struct kt_intake *i) KT_MUST;
+int kt_engine_send_proofs(struct kt_engine *e, uint64_t link) KT_MUST;
+int kt_engine_recall_forks(struct kt_engine *e) KT_MUST; /* from the journal, into a new replica */
+int kt_engine_forks_cut(struct kt_engine *e) KT_MUST;    /* those that the newest roster cuts are over */
+int kt_engine_search(struct kt_engine *e, uint64_t link, const struct kt_opened *o) KT_MUST; /* a batch that came */
+int kt_engine_search_on(struct kt_engine *e) KT_MUST;                                        /* now and then */
 
 /* engine_send.c: frames to links, after their commit, in order, as the line takes them. */
 struct kt_engine_link *kt_engine_link(struct kt_engine *e, uint64_t link);

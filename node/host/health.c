@@ -84,6 +84,24 @@ static void peer_problems(const struct kt_health_config *c, const struct kt_engi
     }
 }
 
+static void fork_problems(const struct kt_health_config *c, const struct kt_engine_status *s, struct kt_arena *a,
+                          struct kt_problems *out)
+{
+    for (uint32_t i = 0; i < s->forks_len; i++) {
+        const struct kt_fork *f = &s->forks[i];
+        const struct kt_roster_member *m = kt_roster_member(kt_keyring_roster(c->keyring), f->origin.member);
+        add(out,
+            (struct kt_problem){
+                say(a, "two nodes wrote as %s: from batch %llu%s on, member %u has two sides under incarnation %016llx",
+                    m ? m->office : "one member", (unsigned long long)f->number, f->first ? "" : " or before",
+                    f->origin.member, (unsigned long long)f->origin.incarnation),
+                m ? m->office : "", 0,
+                f->first ? say(a, "stop the copy; then have the authority cut that incarnation at batch %llu (runbook)",
+                               (unsigned long long)f->number - 1)
+                         : "stop the copy; where the two sides part is being looked for (runbook)"});
+    }
+}
+
 static void own_problems(const struct kt_health_config *c, const struct kt_engine_status *s, struct kt_arena *a,
                          struct kt_problems *out)
 {
@@ -131,6 +149,7 @@ void kt_health_problems(const struct kt_health_config *c, const struct kt_engine
     out->len = 0;
     peer_problems(c, s, a, out);
     dial_problems(c, s, a, out);
+    fork_problems(c, s, a, out);
     own_problems(c, s, a, out);
 }
 

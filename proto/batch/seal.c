@@ -58,7 +58,7 @@ int kt_seal_decode(struct kt_bytes in, struct kt_arena *arena, struct kt_seal *o
 {
     struct kt_seal s = {.suite = KT_SUITE_1};
 
-    int rc = kt_wire_decode(&seal_message, in, arena, &s);
+    int rc = in.len > KT_SEAL_BYTES_MAX ? KT_EOVERSIZE : kt_wire_decode(&seal_message, in, arena, &s);
     if (!rc) rc = check_form(&s);
     if (!rc) *out = s;
     return rc;

@@ -31,7 +31,9 @@ struct kt_roster_system { const char *name; kt_compartment compartment; };
 struct kt_roster_bundle { kt_compartment compartment; kt_member member; struct kt_hash hash; };
 
 /* A member's word counts up to `last` of an incarnation; an incarnation without an entry counts for nothing once its
- * member has any cut (for that compartment, or for all where compartment is 0). */
+ * member has any cut (for that compartment, or for all where compartment is 0), unless there is an entry for the others:
+ * one life of a member that goes on is cut without knowing how it calls the next. */
+#define KT_INCARNATION_OTHERS 0u
 struct kt_cut { kt_member member; kt_compartment compartment; uint64_t incarnation, last; };
 
 struct kt_roster {

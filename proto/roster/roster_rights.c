@@ -71,13 +71,15 @@ kt_compartment kt_roster_system(const struct kt_roster *r, struct kt_bytes name)
 static uint64_t cut_in(const struct kt_roster *r, struct kt_origin o, kt_compartment scope, bool cut_anyway)
 {
     bool any = cut_anyway;
+    uint64_t others = 0;
     for (uint32_t i = 0; i < r->cuts_len; i++) {
         const struct kt_cut *c = &r->cuts[i];
         if (c->member != o.member || c->compartment != scope) continue;
         if (c->incarnation == o.incarnation) return c->last;
+        if (c->incarnation == KT_INCARNATION_OTHERS) others = c->last;
         any = true;
     }
-    return any ? 0 : UINT64_MAX;
+    return any ? others : UINT64_MAX;
 }
 
 uint64_t kt_roster_cut(const struct kt_roster *r, struct kt_origin o, kt_compartment c)

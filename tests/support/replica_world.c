@@ -260,6 +260,7 @@ static void perform(struct world *w, unsigned node, const struct kt_effect *e, c
         world_tell(w, "office-%u looks for %u data keys", node + 1, e->message.pull.want_wraps_len);
         break;
     case KT_FX_SEND_ERASURES:
+    case KT_FX_SEND_PROOFS:
     case KT_FX_KEEP_PULSE:
         break;
     }

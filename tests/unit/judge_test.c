@@ -251,6 +251,16 @@ static void what_is_cut_is_cut(void **state)
     assert_int_equal(verdict(two, first, &newest, NULL), KT_ECUT);
     cut.incarnation = 1;
     assert_int_equal(verdict((struct recipe){.number = 1, .roster = first}, first, &newest, NULL), KT_ECUT);
+    const struct kt_cut life[] = {
+        {.member = AUTHOR, .incarnation = KT_INCARNATION_OTHERS, .last = UINT64_MAX},
+        {.member = AUTHOR, .incarnation = 1,                     .last = 3         }
+    };
+    newest.cuts = life; /* one life alone is cut */
+    newest.cuts_len = 2;
+    assert_int_equal(verdict((struct recipe){.number = 1, .roster = first}, first, &newest, NULL), KT_OK);
+    assert_int_equal(kt_roster_cut(&newest, (struct kt_origin){AUTHOR, 1}, 0), 3);
+    newest.cuts = &cut;
+    newest.cuts_len = 1;
     struct sealed s;
     seal(&s, two);
     cut = (struct kt_cut){AUTHOR, SAMPLE_COMPARTMENT, SAMPLE_INCARNATION,

@@ -370,6 +370,13 @@ int kt_journal_proof_put(const struct kt_store *s, struct kt_txn *t, struct kt_o
     return err == KT_ENOTFOUND ? s->ops->put(t, KT_T_journal_meta, meta_bytes(&k), proof) : err;
 }
 
+int kt_journal_proof_drop(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number)
+{
+    struct name name = pack_name(origin, number);
+    struct meta_key k = pack_meta(KT_JOURNAL_PROOF, name.b, sizeof(name.b));
+    return s->ops->del(t, KT_T_journal_meta, meta_bytes(&k));
+}
+
 struct proof_walk {
     int (*each)(void *context, struct kt_origin origin, uint64_t number, struct kt_bytes proof);
     void *context;

@@ -71,6 +71,8 @@ int kt_journal_pulses(const struct kt_store *s, struct kt_txn *t,
 /* Proofs of forks, as received; one per origin and number, the first stays (KT_EDUPLICATE for another). */
 int kt_journal_proof_put(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number,
                          struct kt_bytes proof) KT_MUST;
+int kt_journal_proof_drop(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin,
+                          uint64_t number) KT_MUST; /* KT_OK also where there is none */
 int kt_journal_proofs(const struct kt_store *s, struct kt_txn *t,
                       int (*each)(void *context, struct kt_origin origin, uint64_t number, struct kt_bytes proof),
                       void *context) KT_MUST;
