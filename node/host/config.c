@@ -134,7 +134,7 @@ static cfg_t *new_parser(struct kt_config_complaint *complaint)
         CFG_STR("log_file", "", CFGF_NONE),
         CFG_STR("log_level", "info", CFGF_NONE),
         CFG_STR("phone_country", "", CFGF_NONE),
-        CFG_INT("redial_ms_max", 15000, CFGF_NONE),
+        CFG_INT("redial_ms_max", KT_REDIAL_MS_DEFAULT, CFGF_NONE),
         CFG_INT("keys_map_mib", 0, CFGF_NONE),
         CFG_INT("journal_map_mib", 0, CFGF_NONE),
         CFG_INT("store_map_mib", 0, CFGF_NONE),

@@ -25,8 +25,8 @@
  *   phone_country           digits   "" (none)           1 to 3      country code put before national phone numbers
  *                                                        digits      ("030 123" with "49" matches "+49 30 123"); all
  *                                                                    offices need the same, or they find differently
- *   redial_ms_max           ms       15000               100 to      longest pause between two attempts to dial a peer;
- *                                                        15000       longer means less noise and later healing
+ *   redial_ms_max           ms       2000                100 to      longest time from one attempt to dial a peer to the
+ *                                                        15000       next; longer means less noise and later healing
  *   keys_map_mib            MiB      0 (huge)            0, 1 to     largest size of each environment.  0 takes address
  *   journal_map_mib         MiB      0 (huge)            16777216    space only, not disk; a small one turns full
  *   store_map_mib           MiB      0 (huge)                        before the disk does, and then the node only reads

@@ -12,6 +12,8 @@
 /* Somewhere in the upper half, so that many nodes that lost one peer do not come back in one beat. */
 static uint64_t jittered(uint64_t ms) { return ms / 2 + randombytes_uniform((uint32_t)(ms - ms / 2) + 1); }
 
+static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
 static void enter_state(struct kt_dial *d, enum kt_dial_state state)
 {
     if (d->state == state) return;
@@ -26,7 +28,8 @@ static void failed(struct kt_dial *d, int code, const char *why, bool refused, u
     snprintf(d->last_error_text, sizeof d->last_error_text, "%s", why);
     d->pause_ms = d->pause_ms ? d->pause_ms * 2 : KT_REDIAL_MS_MIN;
     if (d->pause_ms > most) d->pause_ms = most;
-    d->next_ms = now_ms + jittered(d->pause_ms);
+    /* From attempt to attempt: one that waited long for an answer of a dead line is followed by the next at once. */
+    d->next_ms = later(now_ms + jittered(KT_REDIAL_MS_MIN), d->dialled_ms + jittered(d->pause_ms));
     enter_state(d, refused ? KT_DIAL_REFUSED : KT_DIAL_DIALLING);
 }
 

@@ -136,7 +136,8 @@ int kt_links_dial(struct kt_links *l, const char *url)
 
 static void defaults(struct kt_links_config *c)
 {
-    if (!c->redial_ms_max || c->redial_ms_max > KT_REDIAL_MS_MAX) c->redial_ms_max = KT_REDIAL_MS_MAX;
+    if (!c->redial_ms_max) c->redial_ms_max = KT_REDIAL_MS_DEFAULT;
+    if (c->redial_ms_max > KT_REDIAL_MS_MAX) c->redial_ms_max = KT_REDIAL_MS_MAX;
     if (!c->half_open_max) c->half_open_max = KT_HALF_OPEN_MAX;
     if (!c->session_bytes_max) c->session_bytes_max = KT_SESSION_BYTES_MAX;
     if (!c->session_ms_max) c->session_ms_max = KT_SESSION_MS_MAX;

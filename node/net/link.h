@@ -1,9 +1,9 @@
 /* Peer links: one authenticated session per pair of nodes, over nng's stream API (tcp://, ws://, tls+tcp:// by URL).
  *
  * Either side may dial.  A dialled URL is tried for ever: again within 300 ms at first and after a link that stood,
- * then with growing, jittered pauses up to redial_ms_max; not while a link to the member behind it stands.  Where two
- * links to one member meet, both ends keep the same one (node/net/register.h says which).  A link ends when nothing
- * arrived for KT_LINK_SILENT_MS (it pings on its own), at KT_SESSION_BYTES_MAX or KT_SESSION_MS_MAX (then it is
+ * then with growing, jittered times from attempt to attempt, up to redial_ms_max; not while a link to the member
+ * behind it stands.  Where two links to one member meet, both ends keep the same one (node/net/register.h says which).
+ * A link ends when nothing arrived for KT_LINK_SILENT_MS (it pings on its own), at KT_SESSION_BYTES_MAX or KT_SESSION_MS_MAX (then it is
  * dialled again at once), when either side closes it, or when the line fails.  Before the other side is known it costs
  * at most KT_HANDSHAKE_FRAME_BYTES_MAX of memory and KT_HANDSHAKE_MS_MAX of time, and at most half_open_max such
  * strangers are kept: the one silent for longest goes first.
@@ -51,7 +51,7 @@ struct kt_links_config {
     int (*verify)(void *ctx, struct kt_bytes certificate, const uint8_t key[KT_KEY_BYTES], kt_member *member,
                   bool *roster_only);
     struct kt_links_inbox inbox;
-    uint32_t redial_ms_max;        /* 0: KT_REDIAL_MS_MAX */
+    uint32_t redial_ms_max;        /* 0: KT_REDIAL_MS_DEFAULT; at most KT_REDIAL_MS_MAX */
     uint32_t half_open_max;        /* 0: KT_HALF_OPEN_MAX */
     uint64_t session_bytes_max;    /* 0: KT_SESSION_BYTES_MAX */
     uint32_t session_ms_max;       /* 0: KT_SESSION_MS_MAX */

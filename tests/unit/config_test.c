@@ -76,7 +76,7 @@ static void an_empty_file_takes_every_default(void **state)
     assert_string_equal(c.log_file, "");
     assert_int_equal(c.log_level, KT_LOG_INFO);
     assert_string_equal(c.phone_country, "");
-    assert_int_equal(c.redial_ms_max, KT_REDIAL_MS_MAX);
+    assert_int_equal(c.redial_ms_max, KT_REDIAL_MS_DEFAULT);
     assert_int_equal(c.keys_map_mib + c.journal_map_mib + c.store_map_mib, 0);
     assert_int_equal(c.checkpoint_minutes, 60);
     assert_int_equal(c.checkpoint_journal_mib, 256);
