@@ -136,20 +136,46 @@ bool asker_encode_lookup(enum kt_lookup_by by, const char *system, const char *v
 
 /* ---------------------------------------------------------------------------------------------------------- status */
 
-bool asker_vector(struct asker *a, char **vector, unsigned long long *batches)
+static json_t *status_of(struct asker *a)
 {
     const struct kt_request r = {.kind = KT_ASK_STATUS, .deadline_ms = WAIT_MS};
     struct kt_bytes bytes;
     struct kt_reply reply;
     kt_buf_clear(&a->request);
-    int e = kt_request_encode(&r, &a->request);
-    if (e) return failed("a question", e);
-    if (!asker_ask(a, kt_buf_bytes(&a->request), &bytes) || !asker_read(a, bytes, &reply)) return false;
+    const int e = kt_request_encode(&r, &a->request);
+    if (e) failed("a question", e);
+    if (e || !asker_ask(a, kt_buf_bytes(&a->request), &bytes) || !asker_read(a, bytes, &reply)) return NULL;
     json_t *j = json_loadb((const char *)reply.json.data, reply.json.len, 0, NULL);
+    if (!json_object_get(j, "vector")) failed("a status without a vector", KT_EMALFORMED);
+    return j;
+}
+
+bool asker_vector(struct asker *a, char **vector, unsigned long long *batches)
+{
+    json_t *j = status_of(a);
     *vector = json_dumps(json_object_get(j, "vector"), JSON_COMPACT | JSON_SORT_KEYS);
     *batches = (unsigned long long)json_integer_value(json_object_get(j, "batches"));
     json_decref(j);
-    return *vector || failed("a status without a vector", KT_EMALFORMED);
+    return *vector;
+}
+
+bool asker_standing(struct asker *a, char **standing, unsigned *linked)
+{
+    size_t i;
+    json_t *j = status_of(a), *peer;
+    if (!j) return false;
+    json_t *of = json_pack("{s:O?,s:O?,s:O?}", "vector", json_object_get(j, "vector"), "digests",
+                           json_object_get(j, "digests"), "held", json_object_get(j, "held"));
+    *standing = json_dumps(of, JSON_COMPACT | JSON_SORT_KEYS);
+    *linked = 0;
+    json_array_foreach(json_object_get(j, "peers"), i, peer)
+    {
+        const char *state = json_string_value(json_object_get(peer, "state"));
+        *linked += state && strcmp(state, "linked") == 0;
+    }
+    json_decref(of);
+    json_decref(j);
+    return *standing;
 }
 
 /* --------------------------------------------------------------------------------------------------------- places */

@@ -38,6 +38,9 @@ bool asker_put_was_taken(struct asker *a, struct kt_bytes bytes);
 /* "vector" of the node's status as text that is the same for the same vector, and how many batches it holds.  The
  * caller frees *vector. */
 bool asker_vector(struct asker *a, char **vector, unsigned long long *batches);
+/* What a node holds and says of it (vector, digests, how much is held) as text that is the same where offices agree,
+ * which the caller frees, and how many peers it is linked to. */
+bool asker_standing(struct asker *a, char **standing, unsigned *linked);
 
 /* A place of fixed width inside a request, for numbers: finds `digits` (once in the request), or NULL. */
 uint8_t *asker_find(struct kt_buf *request, const char *digits);

@@ -66,18 +66,65 @@ static int free_port(void)
     return port;
 }
 
+static bool tell_proxy(const struct site *s, const char *word, const char *line, const char *first, const char *second)
+{
+    char socket[SITE_PATH_MAX + 16];
+    const char *argv[] = {"kontor-proxy", "ask", socket, word, line, first, second, NULL};
+    snprintf(socket, sizeof socket, "%s/proxy.sock", s->dir);
+    return run(s, argv);
+}
+
+static bool start_proxy(struct site *s)
+{
+    char socket[SITE_PATH_MAX + 16];
+    const char *argv[] = {"kontor-proxy", "serve", socket, NULL};
+    const uint64_t until = kt_line_now_ms() + START_MS;
+    snprintf(socket, sizeof socket, "%s/proxy.sock", s->dir);
+    s->proxy = launch(s, "proxy.log", argv);
+    while (s->proxy > 0 && access(socket, F_OK) != 0 && kt_line_now_ms() < until) measure_pause_ms(2);
+    return s->proxy > 0 && kt_line_now_ms() < until ? true : failed("kontor-proxy does not start");
+}
+
+static void name_line(unsigned a, unsigned b, char out[32])
+{
+    snprintf(out, 32, "%u-%u", (a < b ? a : b) + 1, (a < b ? b : a) + 1);
+}
+
+bool site_line(const struct site *s, unsigned a, unsigned b, const char *word)
+{
+    char name[32];
+    name_line(a, b, name);
+    return tell_proxy(s, word, name, NULL, NULL);
+}
+
+/* Where an office dials another: its port, or that of a line to it.  0: there is none. */
+static int port_towards(const struct site *s, unsigned from, unsigned to)
+{
+    char name[32], listen[16], target[16], delay[16];
+    if (!s->proxy) return s->ports[to];
+    const int port = free_port();
+    name_line(from, to, name);
+    snprintf(listen, sizeof listen, "%d", port);
+    snprintf(target, sizeof target, "%d", s->ports[to]);
+    snprintf(delay, sizeof delay, "%u", s->one_way_ms);
+    return tell_proxy(s, "line", name, listen, target) && tell_proxy(s, "delay", name, delay, NULL) ? port : 0;
+}
+
 static bool write_conf(struct site *s, unsigned office)
 {
     char path[2 * SITE_PATH_MAX];
+    int port = 1;
     snprintf(path, sizeof path, "%s/office-%u/kontord.conf", s->dir, office + 1);
     FILE *f = fopen(path, "w");
     if (!f) return failed("a configuration cannot be written");
     s->ports[office] = free_port();
-    fprintf(f, "service = {\"ipc://kontor.sock\"}\nlog_file = \"kontord.log\"\nredial_ms_max = 100\n");
+    fprintf(f, "service = {\"ipc://kontor.sock\"}\nlog_file = \"kontord.log\"\n%s",
+            s->proxy ? "" : "redial_ms_max = 100\n");
     fprintf(f, "listen = {\"tcp://127.0.0.1:%d\"}\ndial = {", s->ports[office]);
-    for (unsigned i = 0; i < office; i++) fprintf(f, "%s\"tcp://127.0.0.1:%d\"", i ? ", " : "", s->ports[i]);
+    for (unsigned i = 0; i < office && port; i++)
+        fprintf(f, "%s\"tcp://127.0.0.1:%d\"", i ? ", " : "", port = port_towards(s, office, i));
     fprintf(f, "}\n");
-    return fclose(f) == 0 && s->ports[office] ? true : failed("a configuration cannot be written");
+    return fclose(f) == 0 && s->ports[office] && port ? true : failed("a configuration cannot be written");
 }
 
 static bool found(struct site *s)
@@ -108,10 +155,9 @@ static bool found(struct site *s)
     return good && run(s, admit);
 }
 
-bool site_open(struct site *s, unsigned offices)
+static bool make(struct site *s)
 {
     const char *tmp = getenv("TMPDIR"), *bin = getenv("KONTOR_BIN");
-    *s = (struct site){.offices = offices};
     snprintf(s->dir, sizeof s->dir, "%s/kontor-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (bin && *bin) {
         snprintf(s->bin, sizeof s->bin, "%s", bin);
@@ -125,12 +171,39 @@ bool site_open(struct site *s, unsigned offices)
         s->dir[0] = 0;
         return failed("no temporary folder: set TMPDIR");
     }
-    return found(s);
+    return true;
+}
+
+bool site_open(struct site *s, unsigned offices)
+{
+    *s = (struct site){.offices = offices};
+    return make(s) && found(s);
+}
+
+bool site_open_far(struct site *s, unsigned offices, unsigned one_way_ms)
+{
+    *s = (struct site){.offices = offices, .one_way_ms = one_way_ms};
+    return make(s) && start_proxy(s) && found(s);
 }
 
 void site_url(const struct site *s, unsigned office, char out[SITE_PATH_MAX + 64])
 {
     snprintf(out, SITE_PATH_MAX + 64, "ipc://%s/office-%u/kontor.sock", s->dir, office + 1);
+}
+
+double site_cpu_s(const struct site *s)
+{
+    unsigned long user = 0, system = 0;
+    double ticks = 0;
+    for (unsigned i = 0; i < s->offices; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)s->pids[i]);
+        FILE *f = s->pids[i] ? fopen(path, "r") : NULL;
+        if (f && fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2)
+            ticks += (double)(user + system);
+        if (f) fclose(f);
+    }
+    return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 unsigned long long site_file_bytes(const struct site *s, const char *name)
@@ -172,22 +245,22 @@ bool site_start(struct site *s, unsigned office)
     return true;
 }
 
-static void end(struct site *s, unsigned office, int sig)
+static void end(pid_t *pid, int sig)
 {
     const uint64_t until = kt_line_now_ms() + STOP_MS;
-    kill(s->pids[office], sig);
-    while (waitpid(s->pids[office], NULL, WNOHANG) == 0) {
-        if (kt_line_now_ms() > until) kill(s->pids[office], SIGKILL);
+    kill(*pid, sig);
+    while (waitpid(*pid, NULL, WNOHANG) == 0) {
+        if (kt_line_now_ms() > until) kill(*pid, SIGKILL);
         measure_pause_ms(2);
     }
-    s->pids[office] = 0;
+    *pid = 0;
 }
 
 bool site_stop(struct site *s, unsigned office)
 {
     const uint64_t until = kt_line_now_ms() + STOP_MS;
     if (!s->pids[office]) return failed("a node that should run does not");
-    end(s, office, SIGTERM);
+    end(&s->pids[office], SIGTERM);
     return kt_line_now_ms() <= until || failed("a node did not stop when it was told");
 }
 
@@ -200,7 +273,8 @@ static int drop(const char *path, const struct stat *st, int kind, struct FTW *w
 void site_close(struct site *s)
 {
     for (unsigned i = 0; i < s->offices; i++)
-        if (s->pids[i] > 0) end(s, i, SIGTERM);
+        if (s->pids[i] > 0) end(&s->pids[i], SIGTERM);
+    if (s->proxy > 0) end(&s->proxy, SIGTERM);
     if (s->dir[0] && !getenv("KONTOR_KEEP")) (void)nftw(s->dir, drop, 16, FTW_DEPTH | FTW_PHYS);
     if (s->dir[0] && getenv("KONTOR_KEEP")) fprintf(stderr, "kept: %s\n", s->dir);
     s->dir[0] = 0;

@@ -1,8 +1,6 @@
 /* kontor-compare: is everything that stands in a file of a real office to be found at a node, cell by cell?  What is
  * expected is written here apart from the importer's maps. */
-#include "client/cli/call.h"
-#include "client/cli/json/json.h"
-#include "support/compare/table.h"
+#include "support/compare/compare.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -12,15 +10,7 @@
 #define SHOWN_MAX   10u
 #define ARENA_BYTES (64u << 20)
 
-struct compare {
-    struct kt_line *line;
-    struct kt_arena arena;
-    struct table table;
-    size_t asked, wrong;
-};
-
-/* Says what is wrong, of the first few. */
-__attribute__((format(printf, 2, 3))) static void differs(struct compare *c, const char *format, ...)
+void differs(struct compare *c, const char *format, ...)
 {
     va_list args;
     if (c->wrong++ >= SHOWN_MAX) return;
@@ -30,8 +20,7 @@ __attribute__((format(printf, 2, 3))) static void differs(struct compare *c, con
     fputc('\n', stderr);
 }
 
-/* The answer as JSON, or NULL. */
-static json_t *look(struct compare *c, enum kt_lookup_by by, const char *system, const char *value)
+json_t *look(struct compare *c, enum kt_lookup_by by, const char *system, const char *value)
 {
     struct kt_request r = {.kind = KT_ASK_LOOKUP, .actor = kt_str("compare"), .deadline_ms = DEADLINE_MS};
     struct kt_reply reply;
@@ -77,15 +66,13 @@ static const char *utc(const char *text, char out[32])
 
 static const char *channel_of(const char *source)
 {
-    static const char *const table[][2] = {
-        {"Phone",             "phone"     },
-        {"Web",               "web"       },
-        {"Mobile/Open311",    "mobile_app"},
-        {"Twitter",           "social"    },
-        {"Email",             "email"     },
-        {"Integrated Agency", "system"    },
-        {"Other Department",  "referral"  }
-    };
+    static const char *const table[][2] = {{"Phone", "phone"},
+                                           {"Web", "web"},
+                                           {"Mobile/Open311", "mobile_app"},
+                                           {"Twitter", "social"},
+                                           {"Email", "email"},
+                                           {"Integrated Agency", "system"},
+                                           {"Other Department", "referral"}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (strcmp(table[i][0], source) == 0) return table[i][1];
     return "a channel nobody thought of";
@@ -110,9 +97,12 @@ static void compare_request(struct compare *c, size_t row)
     json_decref(answer);
 }
 
-static void compare_requests(struct compare *c)
+static bool compare_requests(struct compare *c)
 {
+    if (!table_read(&c->table, c->path)) return false;
+    c->rows = c->table.rows;
     for (size_t row = 0; row < c->table.rows; row++) compare_request(c, row);
+    return true;
 }
 
 /* ---------------------------------------------------------------------------------------------- licences of a city */
@@ -138,13 +128,11 @@ static const json_t *entry_named(const json_t *list, const char *key, const char
 
 static void compare_events(struct compare *c, const json_t *licence, size_t row)
 {
-    static const char *const of[][2] = {
-        {"APPLICATION REQUIREMENTS COMPLETE", "requirements_complete"},
-        {"PAYMENT DATE",                      "payment"              },
-        {"LICENSE APPROVED FOR ISSUANCE",     "approved"             },
-        {"DATE ISSUED",                       "issued"               },
-        {"LICENSE STATUS CHANGE DATE",        "status_change"        }
-    };
+    static const char *const of[][2] = {{"APPLICATION REQUIREMENTS COMPLETE", "requirements_complete"},
+                                        {"PAYMENT DATE", "payment"},
+                                        {"LICENSE APPROVED FOR ISSUANCE", "approved"},
+                                        {"DATE ISSUED", "issued"},
+                                        {"LICENSE STATUS CHANGE DATE", "status_change"}};
     const char *id = table_cell(&c->table, row, "ID");
     char date[16];
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
@@ -177,9 +165,11 @@ static void compare_licence(struct compare *c, const json_t *answer, size_t row)
 }
 
 /* One lookup an account; its rows are all those of the file, and it shows no more. */
-static void compare_licences(struct compare *c)
+static bool compare_licences(struct compare *c)
 {
     const struct table *t = &c->table;
+    if (!table_read(&c->table, c->path)) return false;
+    c->rows = t->rows;
     for (size_t first = 0; first < t->rows; first++) {
         const char *account = table_cell(t, first, "ACCOUNT NUMBER");
         size_t before = 0, count = 0;
@@ -197,24 +187,29 @@ static void compare_licences(struct compare *c)
                     json_array_size(json_object_get(answer, "licences")), count);
         json_decref(answer);
     }
+    return true;
 }
 
+/* false: the file cannot be read */
 static const struct {
     const char *name;
-    void (*run)(struct compare *c);
+    bool (*run)(struct compare *c);
 } kinds[] = {
-    {"sf311",            compare_requests},
-    {"chicago-licences", compare_licences}
+    {"sf311", compare_requests},
+    {"chicago-licences", compare_licences},
+    {"lines", compare_lines},
 };
+#define KINDS (sizeof kinds / sizeof *kinds)
 
 int main(int argc, char **argv)
 {
-    struct compare c = {0};
+    struct compare c = {.path = argv[argc - 1]};
     size_t kind = 0;
-    while (argc == 4 && kind < 2 && strcmp(argv[2], kinds[kind].name) != 0) kind++;
-    if (argc != 4 || kind == 2) {
-        fputs("usage: kontor-compare URL sf311|chicago-licences FILE\n"
-              "Looks up at the node what stands in the file.  Status 0: all of it is there and equal.\n",
+    while (argc == 4 && kind < KINDS && strcmp(argv[2], kinds[kind].name) != 0) kind++;
+    if (argc != 4 || kind == KINDS) {
+        fputs("usage: kontor-compare URL sf311|chicago-licences|lines FILE\n"
+              "Looks up at the node what stands in the file (lines: as put took them).  Status 0: all of it is there "
+              "and equal.\n",
               stderr);
         return 2;
     }
@@ -223,9 +218,8 @@ int main(int argc, char **argv)
     kt_arena_init(&c.arena, ARENA_BYTES);
     int e = kt_line_open(&at, &c.line);
     if (e) fprintf(stderr, "kontor-compare: %s: %s\n", argv[1], kt_error_text(e));
-    const bool good = !e && table_read(&c.table, argv[3]);
-    if (good) kinds[kind].run(&c);
-    if (good) printf("%zu rows, %zu lookups, %zu differences\n", c.table.rows, c.asked, c.wrong);
+    const bool good = !e && kinds[kind].run(&c);
+    if (good) printf("%zu rows, %zu lookups, %zu differences\n", c.rows, c.asked, c.wrong);
     table_free(&c.table);
     kt_line_close(c.line);
     kt_arena_free(&c.arena);

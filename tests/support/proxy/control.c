@@ -1,5 +1,6 @@
 #include "support/proxy/control.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,10 +43,16 @@ static bool number(const char *text, unsigned long max, unsigned long *out)
 
 static const char *do_line(struct control *c, char **w, FILE *out)
 {
-    unsigned long listen_port, target;
+    unsigned long listen_port, target_port;
     uint16_t port;
-    if (!number(w[2], 65535, &listen_port) || !number(w[3], 65535, &target)) return "a port is a number up to 65535";
-    const char *wrong = lines_add(c->lines, w[1], (uint16_t)listen_port, (uint16_t)target, &port);
+    struct sockaddr_in target = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    char *colon = strchr(w[3], ':');
+    if (colon) *colon = 0;
+    if (colon && inet_pton(AF_INET, w[3], &target.sin_addr) != 1) return "a target is PORT or ADDRESS:PORT";
+    if (!number(w[2], 65535, &listen_port) || !number(colon ? colon + 1 : w[3], 65535, &target_port))
+        return "a port is a number up to 65535";
+    target.sin_port = htons((uint16_t)target_port);
+    const char *wrong = lines_add(c->lines, w[1], (uint16_t)listen_port, &target, &port);
     if (!wrong) fprintf(out, "ok %u\n", port);
     return wrong;
 }
@@ -68,11 +75,8 @@ static const struct {
     int words_min, words_max;
     const char *(*run)(struct line *l, char **w);
 } line_commands[] = {
-    {"cut",     2, 2, do_cut    },
-    {"hang",    2, 2, do_hang   },
-    {"heal",    2, 2, do_heal   },
-    {"delay",   3, 3, do_delay  },
-    {"capture", 2, 3, do_capture},
+    {"cut", 2, 2, do_cut},     {"hang", 2, 2, do_hang},       {"heal", 2, 2, do_heal},
+    {"delay", 3, 3, do_delay}, {"capture", 2, 3, do_capture},
 };
 
 static const char *obey_line(struct control *c, int n, char **w)

@@ -1,7 +1,8 @@
 /* How the proxy is told what to do: text lines over a unix socket, one command each, answered by one line
  * ("ok", "ok PORT", or "error: ..."), which for `list` follows a line for every line of the proxy.
  *
- *     line NAME LISTEN TARGET   a new line; LISTEN 0 takes a free port, given in the answer
+ *     line NAME LISTEN TARGET   a new line; LISTEN 0 takes a free port, given in the answer; TARGET is a
+ *                               port of loopback or ADDRESS:PORT
  *     cut NAME | hang NAME | heal NAME
  *     delay NAME MS             each way
  *     capture NAME [FILE]       append what is carried to FILE; without FILE: stop

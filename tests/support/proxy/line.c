@@ -17,7 +17,8 @@ struct line {
     struct line *next;
     struct lines *all;
     char name[KT_PROXY_NAME_MAX + 1];
-    uint16_t listen_port, target_port;
+    uint16_t listen_port;
+    struct sockaddr_in target;
     enum line_state state;
     int listen_fd;
     struct stream_terms terms; /* what its connections are subject to */
@@ -42,7 +43,7 @@ static void on_connect(struct proxy_source *self, uint32_t events)
     struct line *l = (struct line *)self;
     (void)events;
     int fd = accept4(l->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) stream_open(&l->streams, &l->terms, fd, l->target_port);
+    if (fd >= 0) stream_open(&l->streams, &l->terms, fd, &l->target);
 }
 
 static void listener_watch(struct line *l, bool on)
@@ -83,10 +84,11 @@ static int bound_to_free_port(uint16_t *port)
     return -1;
 }
 
-const char *lines_add(struct lines *ls, const char *name, uint16_t listen_port, uint16_t target_port, uint16_t *port)
+const char *lines_add(struct lines *ls, const char *name, uint16_t listen_port, const struct sockaddr_in *target,
+                      uint16_t *port)
 {
     if (!name[0] || strlen(name) > KT_PROXY_NAME_MAX) return "a line's name has 1 to 63 characters";
-    if (target_port == 0) return "a line needs a target port";
+    if (target->sin_port == 0) return "a line needs a target port";
     if (lines_find(ls, name)) return "there is a line of that name";
     if (ls->count == LINES_MAX) return "too many lines";
     struct line *l = calloc(1, sizeof *l);
@@ -95,7 +97,7 @@ const char *lines_add(struct lines *ls, const char *name, uint16_t listen_port, 
     l->all = ls;
     memcpy(l->name, name, strlen(name) + 1); /* length checked above */
     l->listen_port = listen_port;
-    l->target_port = target_port;
+    l->target = *target;
     l->terms = (struct stream_terms){.epoll_fd = ls->epoll_fd, .capture_fd = -1};
     l->listen_fd = listen_port ? bound_socket(listen_port) : bound_to_free_port(&l->listen_port);
     if (l->listen_fd < 0 || listen(l->listen_fd, BACKLOG) != 0) {
@@ -173,7 +175,7 @@ void lines_list(const struct lines *ls, FILE *out)
     for (const struct line *l = ls->first; l; l = l->next) {
         unsigned n = 0;
         for (struct stream *s = l->streams; s; s = stream_next(s)) n++;
-        fprintf(out, "%s %u %u %s %u %u %llu\n", l->name, l->listen_port, l->target_port, words[l->state],
+        fprintf(out, "%s %u %u %s %u %u %llu\n", l->name, l->listen_port, ntohs(l->target.sin_port), words[l->state],
                 l->terms.delay_ms, n, (unsigned long long)l->terms.carried_bytes);
     }
 }

@@ -7,6 +7,7 @@
 #ifndef KT_SUPPORT_PROXY_LINE_H
 #define KT_SUPPORT_PROXY_LINE_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,9 +34,10 @@ struct lines *lines_new(int epoll_fd);
 /* Resets every connection and frees all.  NULL is nothing. */
 void lines_free(struct lines *ls);
 
-/* A new line: listens on 127.0.0.1:listen_port (0: a free one) and carries to 127.0.0.1:target_port.  On success NULL,
- * and *port is where it listens; that port stays the line's own while it is cut. */
-const char *lines_add(struct lines *ls, const char *name, uint16_t listen_port, uint16_t target_port, uint16_t *port);
+/* A new line: listens on 127.0.0.1:listen_port (0: a free one) and carries to the target.  On success NULL, and *port
+ * is where it listens; that port stays the line's own while it is cut. */
+const char *lines_add(struct lines *ls, const char *name, uint16_t listen_port, const struct sockaddr_in *target,
+                      uint16_t *port);
 struct line *lines_find(struct lines *ls, const char *name); /* NULL: no such line */
 
 /* Each takes effect before it returns, and doing it twice does no harm. */

@@ -223,10 +223,8 @@ void stream_sweep(struct stream **list)
     }
 }
 
-void stream_open(struct stream **list, struct stream_terms *terms, int accepted_fd, uint16_t target_port)
+void stream_open(struct stream **list, struct stream_terms *terms, int accepted_fd, const struct sockaddr_in *target)
 {
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(target_port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     struct stream *s = calloc(1, sizeof *s);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
     if (!s || fd < 0) {
@@ -244,7 +242,7 @@ void stream_open(struct stream **list, struct stream_terms *terms, int accepted_
     }
     s->next = *list;
     *list = s;
-    int rc = connect(fd, (struct sockaddr *)&to, sizeof to);
+    int rc = connect(fd, (const struct sockaddr *)target, sizeof *target);
     s->connecting = rc != 0;
     if (rc != 0 && errno != EINPROGRESS)
         stream_reset(s);

@@ -7,6 +7,8 @@
 
 #include "support/proxy/line.h"
 
+#include <netinet/in.h>
+
 /* What all connections of one line are subject to; outlives them.  Changes count from the next stream_attend. */
 struct stream_terms {
     int epoll_fd;
@@ -18,9 +20,9 @@ struct stream_terms {
 
 struct stream;
 
-/* Takes over an accepted socket, dials 127.0.0.1:target_port and adds the stream to the list.  Where that fails the
+/* Takes over an accepted socket, dials the target and adds the stream to the list.  Where that fails the
  * socket is reset: the caller sees a dead line, as it would without a proxy. */
-void stream_open(struct stream **list, struct stream_terms *terms, int accepted_fd, uint16_t target_port);
+void stream_open(struct stream **list, struct stream_terms *terms, int accepted_fd, const struct sockaddr_in *target);
 struct stream *stream_next(const struct stream *s);
 /* Ends it at once, both ends with a reset, bytes on their way lost. */
 void stream_reset(struct stream *s);
