@@ -153,11 +153,24 @@ static int refuse(struct kt_replica *r, struct kt_peer_link *l, const struct kt_
     if (l->blocks_len == KT_BLOCKS_MAX) return kt_fx_close(fx, l->id, "too many of its batches were refused");
     enum reaction reaction = reaction_to(verdict);
     struct kt_head next = {o, kt_vector_get(&r->held, o) + 1};
-    int err = reaction == REFUSE_AND_ASK ? ask_another(r, l, next, fx) : KT_OK;
+    bool elsewhere = reaction == REFUSE_AND_ASK || reaction == REPEAT;
+    int err = elsewhere ? ask_another(r, l, next, fx) : KT_OK;
     if (err) return err;
     uint64_t span = reaction == WAIT ? KT_PULSE_MS : KT_BLOCK_MS;
     l->blocks[l->blocks_len++] = (struct kt_block){o, next.number, verdict, ev->now_mono_ms + span};
     l->nudge = true;
+    return KT_OK;
+}
+
+/* Something before it is missing: saying again all we hold brings it, unless the peer has a hole there itself. */
+static int repeat(struct kt_replica *r, struct kt_peer_link *l, const struct kt_event *ev, struct kt_effects *fx)
+{
+    if (block_of(l, ev->seal->origin) || l->whole_due) return KT_OK;
+    bool again = ev->now_mono_ms < l->repairs_until_mono_ms;
+    if (again && l->repairs == KT_REPAIRS_MAX) return refuse(r, l, ev, KT_EGAP, fx);
+    if (!again) l->repairs_until_mono_ms = ev->now_mono_ms + KT_BLOCK_MS;
+    l->repairs = again ? l->repairs + 1 : 1;
+    l->whole_due = true;
     return KT_OK;
 }
 
@@ -198,8 +211,7 @@ int kt_replica_on_batch(struct kt_replica *r, const struct kt_event *ev, struct 
         return err;
     }
     case REPEAT:
-        if (!block_of(l, o)) l->whole_due = true;
-        return KT_OK;
+        return repeat(r, l, ev, fx);
     default:
         return refuse(r, l, ev, verdict, fx);
     }
@@ -209,7 +221,10 @@ int kt_replica_on_answer_end(struct kt_replica *r, const struct kt_event *ev, st
 {
     (void)fx;
     struct kt_peer_link *l = kt_replica_link(r, ev->link);
-    if (l) l->grant_left -= ev->bytes < l->grant_left ? ev->bytes : l->grant_left;
+    if (!l) return KT_OK;
+    l->grant_left -= ev->bytes < l->grant_left ? ev->bytes : l->grant_left;
+    struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
+    if (peer) peer->past_journal = ev->message->answer.snapshot_required;
     return KT_OK;
 }
 

@@ -97,13 +97,24 @@ static void rosters_pushed(const struct kt_replica *r, struct kt_peer_link *l, u
     l->rosters_sent_mono_ms = now_mono_ms;
 }
 
+/* The authority stands by one chain of rosters; whoever follows another is not talked to, and told of in the status. */
+int kt_replica_on_roster_refused(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx)
+{
+    const struct kt_peer_link *l = kt_replica_link(r, ev->link);
+    struct kt_replica_peer *peer = l ? kt_replica_peer(r, l->member) : NULL;
+    if (!peer) return KT_OK;
+    const int err = kt_fx_close(fx, l->id, "holds rosters that are not ours: of one version there are two");
+    if (!err) peer->other_rosters = true;
+    return err;
+}
+
 int kt_replica_on_greeting(struct kt_replica *r, struct kt_peer_link *l, const struct kt_event *ev,
                            struct kt_effects *fx)
 {
     const struct kt_greeting *g = &ev->message->greeting;
     if (r->roster && g->roster_version == r->roster->version &&
         memcmp(&g->roster_hash, &r->roster->hash, sizeof g->roster_hash) != 0)
-        return kt_fx_close(fx, l->id, "holds another roster of the same version: one of the two is forged");
+        return kt_replica_on_roster_refused(r, ev, fx);
     bool push = kt_link_rosters_due(r, l, g->roster_version, ev->now_mono_ms);
     int err = push ? kt_link_push_rosters(l, g->roster_version, fx) : KT_OK;
     if (!err && !l->roster_only && !kt_fx_add(fx, KT_FX_SEND_ERASURES, l->id)) err = KT_ELIMIT;
@@ -117,6 +128,8 @@ int kt_replica_on_greeting(struct kt_replica *r, struct kt_peer_link *l, const s
     l->greeted = true;
     r->heard_generation++;
     l->peer_roster = g->roster_version;
+    struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
+    if (peer && r->roster && g->roster_version == r->roster->version) peer->other_rosters = false;
     l->relay_due = true;
     l->relayed = 0;
     return KT_OK;

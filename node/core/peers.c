@@ -61,6 +61,7 @@ void kt_replica_promote(struct kt_replica *r, struct kt_replica_peer *p)
     for (uint32_t i = 0; i < p->pulse->pulse.heads_len; i++)
         if (!kt_replica_has(r, p->pulse->pulse.heads[i])) return;
     p->covered = true;
+    p->uncovered_mono_ms = 0;
     uint64_t ms = kt_hlc_ms(p->pulse->pulse.hlc);
     if (ms > p->complete_ms) p->complete_ms = ms;
 }
@@ -121,8 +122,12 @@ static void compare_digests(const struct kt_replica *r, const struct kt_pulse *t
                 s->digest_agrees = false;
 }
 
-static void fill(const struct kt_replica *r, const struct kt_replica_peer *p, uint64_t now_ms, struct kt_peer_status *s)
+static void fill(const struct kt_replica *r, const struct kt_replica_peer *p, uint64_t now_ms, uint64_t now_mono_ms,
+                 struct kt_peer_status *s)
 {
+    s->past_journal = p->past_journal;
+    s->other_rosters = p->other_rosters;
+    s->lacking_ms = p->uncovered_mono_ms ? now_mono_ms - p->uncovered_mono_ms : 0;
     if (p->pulse) {
         s->last_pulse_mono_ms = p->pulse_mono_ms;
         s->pulse_hlc = p->pulse->pulse.hlc;
@@ -140,7 +145,6 @@ static void fill(const struct kt_replica *r, const struct kt_replica_peer *p, ui
 int kt_replica_peers(const struct kt_replica *r, uint64_t now_ms, uint64_t now_mono_ms, struct kt_arena *a,
                      struct kt_peer_status **out, uint32_t *len)
 {
-    (void)now_mono_ms;
     uint32_t n = 0, members = r->roster ? r->roster->members_len : 0;
     struct kt_peer_status *all = members ? kt_arena_array(a, members, sizeof *all) : NULL;
     if (members && !all) return KT_ELIMIT;
@@ -155,7 +159,7 @@ int kt_replica_peers(const struct kt_replica *r, uint64_t now_ms, uint64_t now_m
             s->link = r->links[j]->id;
         }
         const struct kt_replica_peer *p = kt_replica_peer(r, m->number);
-        if (p) fill(r, p, now_ms, s);
+        if (p) fill(r, p, now_ms, now_mono_ms, s);
     }
     *out = all;
     *len = n;

@@ -113,6 +113,7 @@ static void take_news(struct kt_replica *r, const struct kt_peer_link *l, struct
     if (l) peer->pulse_mono_ms = ev->now_mono_ms;
     if (l && l->member == peer->member) peer->skew_ms = (int64_t)kt_hlc_ms(n->pulse.hlc) - (int64_t)ev->now_ms;
     kt_replica_promote(r, peer);
+    if (!peer->covered && !peer->uncovered_mono_ms) peer->uncovered_mono_ms = ev->now_mono_ms;
 }
 
 /* Effects for one pulse that is news, and its copy. */

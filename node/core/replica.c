@@ -255,6 +255,13 @@ static int on_lacking(struct kt_replica *r, const struct kt_event *ev, struct kt
     return KT_OK;
 }
 
+bool kt_replica_lacks(const struct kt_replica *r, const struct kt_dek_id *id)
+{
+    for (uint32_t i = 0; i < r->lacking_len; i++)
+        if (memcmp(&r->lacking[i], id, sizeof *id) == 0) return true;
+    return false;
+}
+
 static int on_incarnation(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx)
 {
     (void)fx;
@@ -326,6 +333,7 @@ int kt_replica_step(struct kt_replica *r, const struct kt_event *ev, struct kt_e
         [KT_EV_COMMITTED] = on_committed,
         [KT_EV_LACKING] = on_lacking,
         [KT_EV_ROSTER] = kt_replica_on_roster,
+        [KT_EV_ROSTER_REFUSED] = kt_replica_on_roster_refused,
         [KT_EV_INCARNATION] = on_incarnation,
         [KT_EV_TICK] = on_tick,
     };

@@ -36,6 +36,7 @@ enum kt_event_kind {
     KT_EV_LACKING,    /* deks, deks_len: data keys to be asked for (the whole list, replaces the one before) */
     KT_EV_ROSTER,     /* roster: a newer one is in force (borrowed until the next such event); link: by which it came,
                          or 0 */
+    KT_EV_ROSTER_REFUSED, /* link: what its peer gave as rosters does not follow ours */
     KT_EV_INCARNATION, /* incarnation: the one to write in from now on */
     KT_EV_TICK,       /* nothing but time passed */
 };
@@ -118,6 +119,10 @@ enum kt_want { KT_WANT_NO, KT_WANT_YES, KT_WANT_PAUSE, KT_WANT_FULL /* grant use
 const struct kt_vector *kt_replica_cursor(const struct kt_replica *r, uint64_t link);
 enum kt_want kt_replica_wants(const struct kt_replica *r, uint64_t link, struct kt_origin o, uint64_t number,
                               uint64_t bytes, uint64_t now_mono_ms);
+/* What the link lacks is not in the journal any more: nothing more is served to it before its next pull. */
+void kt_replica_cannot_serve(struct kt_replica *r, uint64_t link);
+/* Is this one of the data keys that peers were asked for? */
+bool kt_replica_lacks(const struct kt_replica *r, const struct kt_dek_id *id);
 /* Has the peer behind this member acknowledged this head durably, with no wraps wanting? */
 bool kt_replica_acknowledged(const struct kt_replica *r, kt_member m, struct kt_origin o, uint64_t number);
 
@@ -132,6 +137,9 @@ struct kt_peer_status {
     bool behind_known;
     uint64_t batches_behind;          /* what we hold that it lacks */
     uint64_t we_lack_batches;         /* by its newest pulse's heads and vector, what it wrote that we lack */
+    uint64_t lacking_ms;              /* for how long there has been such, without a break */
+    bool past_journal;                /* it answered that its journal no longer reaches back to what we lack */
+    bool other_rosters;               /* it holds rosters that are not ours */
     int64_t skew_ms;                  /* its clock - ours at the arrival of its pulse, at best an estimate */
     bool digest_known, digest_agrees; /* at equal vectors */
     kt_hlc oldest_unacknowledged;     /* of our own batches it has not acknowledged; 0: none */

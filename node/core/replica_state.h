@@ -16,6 +16,7 @@
 #define KT_BLOCKS_MAX      64u        /* origins refused on one link; past it the link is closed */
 #define KT_BLOCK_MS        30000u     /* then a refused origin is tried again on the same link */
 #define KT_REPAIR_MS       250u       /* between two repeats of the whole vector on one link */
+#define KT_REPAIRS_MAX     3u         /* because of gaps, in KT_BLOCK_MS: past it the origin is refused on that link */
 #define KT_PAUSE_MS_MIN    50u
 #define KT_PAUSE_MS_MAX    1000u
 #define KT_WRAPS_REPEAT_MS 1000u /* the same wanted wraps are not sent again within */
@@ -44,6 +45,8 @@ struct kt_peer_link {
     struct kt_vector told; /* what our pulls said that we hold */
     bool whole_due, nudge; /* repeat the whole vector; send a pull though nothing is new */
     uint64_t whole_after_mono_ms;
+    uint32_t repairs; /* repeats that gaps caused, until then */
+    uint64_t repairs_until_mono_ms;
     uint64_t told_foreign, told_lacking, told_heard; /* generations of what the last pull said */
     uint32_t told_roster;
     uint64_t grant_left;
@@ -84,7 +87,10 @@ struct kt_replica_peer {
     bool pulled, wants_wraps;
     struct kt_vector acknowledged;
     struct kt_kept_pulse *pulse;
-    bool covered; /* all its heads are held here */
+    bool covered;               /* all its heads are held here */
+    uint64_t uncovered_mono_ms; /* since when some are not; 0: they are */
+    bool past_journal;          /* it keeps no longer what we lack */
+    bool other_rosters;         /* it showed rosters that are not ours */
     uint64_t pulse_mono_ms, complete_ms;
     int64_t skew_ms;
 };
@@ -163,6 +169,7 @@ int kt_replica_on_link_down(struct kt_replica *r, const struct kt_event *ev, str
 int kt_replica_on_greeting(struct kt_replica *r, struct kt_peer_link *l, const struct kt_event *ev,
                            struct kt_effects *fx) KT_MUST;
 int kt_replica_on_roster(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx) KT_MUST;
+int kt_replica_on_roster_refused(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx) KT_MUST;
 bool kt_link_rosters_due(const struct kt_replica *r, const struct kt_peer_link *l, uint32_t peer_roster, uint64_t now);
 int kt_link_push_rosters(const struct kt_peer_link *l, uint32_t from_version, struct kt_effects *fx) KT_MUST;
 void kt_link_free(struct kt_peer_link *l);

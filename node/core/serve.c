@@ -149,6 +149,12 @@ int kt_replica_on_sent(struct kt_replica *r, const struct kt_event *ev, struct k
     return KT_OK;
 }
 
+void kt_replica_cannot_serve(struct kt_replica *r, uint64_t link)
+{
+    struct kt_peer_link *l = kt_replica_link(r, link);
+    if (l) l->give_left = 0;
+}
+
 /* -------------------------------------------------------------------------------------------------- what is wanted */
 
 const struct kt_vector *kt_replica_cursor(const struct kt_replica *r, uint64_t link)

@@ -166,7 +166,10 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
     err = kt_keyring_take_rosters(e->keyring, r->rosters, r->rosters_len, r->bundles, r->bundles_len, &newer);
     if (err) {
         kt_engine_note(e, "roster-refused", "a peer's roster was refused: %s", kt_error_text(err));
-        return err == KT_EIO || err == KT_EFULL ? err : KT_OK;
+        if (err == KT_EIO || err == KT_EFULL) return err;
+        const bool of_another_chain = err == KT_EHASH || err == KT_ESIGNATURE || err == KT_ECLUSTER;
+        struct kt_event refused = kt_engine_event(e, KT_EV_ROSTER_REFUSED, i->link);
+        return of_another_chain ? kt_engine_replica(e, &refused, NULL) : KT_OK;
     }
     if (!newer) return KT_OK;
     e->keys_came = true;
@@ -181,7 +184,8 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
 }
 
 /* Wraps that a batch promises come with it.  These are the ones asked for, of keys that held envelopes wait for: of
- * compartments read here, from a link that is open. */
+ * compartments read here, from a link that is open.  Others are nobody's business: a member could mint them without
+ * end. */
 static int take_wraps(struct kt_engine *e, struct kt_intake *i)
 {
     struct kt_bytes_list *list = &i->message.wraps;
@@ -190,7 +194,8 @@ static int take_wraps(struct kt_engine *e, struct kt_intake *i)
     uint32_t kept = 0;
     for (uint32_t n = 0; n < list->len && !l->roster_only; n++) {
         struct kt_wrap w;
-        if (!kt_wrap_decode(list->items[n], &w) && kt_keyring_compartment(e->keyring, w.compartment))
+        if (!kt_wrap_decode(list->items[n], &w) && kt_keyring_compartment(e->keyring, w.compartment) &&
+            kt_replica_lacks(e->replica, &w.id))
             list->items[kept++] = list->items[n];
     }
     list->len = kept;

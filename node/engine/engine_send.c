@@ -261,6 +261,7 @@ static int snapshot_required(struct kt_engine *e, uint64_t link)
 {
     struct kt_peer_message m = {.part = KT_PEER_ANSWER};
     m.answer.snapshot_required = true;
+    kt_replica_cannot_serve(e->replica, link);
     return kt_engine_send(e, link, &m);
 }
 

@@ -10,7 +10,8 @@
 
 #define STATUS_ARENA_BYTES_MAX (32u << 20)
 #define DISK_FREE_MIN_BYTES    (256ull << 20)
-#define REFUSED_MS_MIN         2000u /* a roster on its way may settle it */
+#define REFUSED_MS_MIN         2000u  /* a roster on its way may settle it */
+#define LACKING_MS_MIN         60000u /* catching up takes its time */
 
 static json_t *time_text(uint64_t ms)
 {
@@ -102,6 +103,30 @@ static void fork_problems(const struct kt_health_config *c, const struct kt_engi
     }
 }
 
+/* What an office wrote that does not come, though its pulses do; and why, where that is known. */
+static void lacking_problems(const struct kt_health_config *c, const struct kt_engine_status *s, struct kt_arena *a,
+                             struct kt_problems *out)
+{
+    for (uint32_t i = 0; i < s->peers_len; i++) {
+        const struct kt_peer_status *p = &s->peers[i];
+        const char *office = kt_health_office(c, p->member);
+        if (p->we_lack_batches && p->lacking_ms > LACKING_MS_MIN)
+            add(out, (struct kt_problem){say(a, "%llu batches of %s have not come for %llu s",
+                                             (unsigned long long)p->we_lack_batches, office,
+                                             (unsigned long long)(p->lacking_ms / 1000)),
+                                         office, s->now_ms - p->lacking_ms,
+                                         "give this node a line to that office, or to another that has them"});
+        if (p->past_journal)
+            add(out, (struct kt_problem){say(a, "%s no longer keeps what this node lacks", office), office, 0,
+                                         "give this node a line to an office that does, restore it from a newer "
+                                         "backup, or admit it anew and let it fetch all"});
+        if (p->other_rosters)
+            add(out, (struct kt_problem){say(a, "%s holds other rosters than this node", office), office, 0,
+                                         "ask the authority which it stands by: it signed twice, or another has its "
+                                         "key; offices that took the other are admitted anew"});
+    }
+}
+
 static void own_problems(const struct kt_health_config *c, const struct kt_engine_status *s, struct kt_arena *a,
                          struct kt_problems *out)
 {
@@ -150,6 +175,7 @@ void kt_health_problems(const struct kt_health_config *c, const struct kt_engine
     peer_problems(c, s, a, out);
     dial_problems(c, s, a, out);
     fork_problems(c, s, a, out);
+    lacking_problems(c, s, a, out);
     own_problems(c, s, a, out);
 }
 

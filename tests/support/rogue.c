@@ -55,16 +55,21 @@ struct kt_bytes rogue_kept(struct rogue *r, struct kt_buf *b)
     return copy;
 }
 
-struct kt_bytes rogue_wrap(struct rogue *r, kt_compartment c, uint8_t ward)
+struct kt_bytes rogue_wrap_of(struct rogue *r, kt_compartment c, uint8_t ward, const struct kt_dek *dek)
 {
     const struct kt_compartment_keys *k = kt_keyring_compartment(r->keyring, c);
     const struct kt_entity_id id = rogue_ward(ward);
     const struct kt_tag tag = tag_of(r, c, &id);
-    const struct kt_dek dek = rogue_key(r, c, ward);
     struct kt_buf b;
     kt_buf_init(&b, 1024);
-    OK(kt_wrap_seal(k, newest(k), &dek, &tag, 0, newest(k)->epoch, &b));
+    OK(kt_wrap_seal(k, newest(k), dek, &tag, 0, newest(k)->epoch, &b));
     return rogue_kept(r, &b);
+}
+
+struct kt_bytes rogue_wrap(struct rogue *r, kt_compartment c, uint8_t ward)
+{
+    const struct kt_dek dek = rogue_key(r, c, ward);
+    return rogue_wrap_of(r, c, ward, &dek);
 }
 
 void rogue_add_change(struct rogue *r, kt_compartment c, const struct kt_change *change, const struct kt_dek *dek)
@@ -72,12 +77,15 @@ void rogue_add_change(struct rogue *r, kt_compartment c, const struct kt_change 
     struct kt_buf b;
     kt_buf_init(&b, KT_CHANGE_BYTES_MAX);
     OK(kt_change_encode(change, &b));
+    const struct kt_bytes wrap = rogue_wrap_of(r, c, change->ward.b[0], dek);
     assert_true(r->len < ROGUE_ENVELOPES);
     r->envelopes[r->len++] = (struct kt_draft_envelope){.compartment = c,
                                                         .epoch = newest(kt_keyring_compartment(r->keyring, c))->epoch,
                                                         .stamp = r->hlc,
                                                         .tag = tag_of(r, c, &change->ward),
                                                         .dek = *dek,
+                                                        .introduces = true,
+                                                        .wrap_hash = kt_wrap_hash(wrap),
                                                         .change = rogue_kept(r, &b)};
 }
 

@@ -29,8 +29,10 @@ struct kt_entity_id rogue_ward(uint8_t n);
 /* A data key of the rogue's for that ward, born in the newest epoch it has, and its wrap. */
 struct kt_dek rogue_key(const struct rogue *r, kt_compartment c, uint8_t ward);
 struct kt_bytes rogue_wrap(struct rogue *r, kt_compartment c, uint8_t ward);
+/* The same of any key, whatever its id says. */
+struct kt_bytes rogue_wrap_of(struct rogue *r, kt_compartment c, uint8_t ward, const struct kt_dek *dek);
 
-/* Adds an envelope to the next batch: a change of a ward, under any key. */
+/* Adds an envelope to the next batch: a change of a ward, under any key, which that batch introduces. */
 void rogue_add_change(struct rogue *r, kt_compartment c, const struct kt_change *change, const struct kt_dek *dek);
 /* One op: a value for a field of a ward. */
 void rogue_add(struct rogue *r, kt_compartment c, uint8_t ward, const struct kt_dek *dek, uint32_t field,

@@ -68,8 +68,16 @@ static bool lacks_content(const struct kt_batch *b)
     return false;
 }
 
-/* Wraps that are what the section headers promised; the keys of those that open are learned at once, for the batches
- * behind this one in the same frame. */
+static const struct kt_introduced_key *introduced(const struct kt_batch *b, const struct kt_dek_id *id)
+{
+    for (uint32_t s = 0; s < b->seal.sections_len; s++)
+        for (uint32_t j = 0; j < b->sections[s].keys_len; j++)
+            if (memcmp(&b->sections[s].keys[j].id, id, sizeof *id) == 0) return &b->sections[s].keys[j];
+    return NULL;
+}
+
+/* Wraps of keys that the section headers introduce: as promised, or such as open, wrapped again for a newer epoch.  The
+ * keys of those that open are learned at once, for the batches behind this one in the same frame. */
 static int take_wraps(struct kt_keyring *k, const struct kt_bytes *wraps, uint32_t n, struct kt_arena *arena,
                       struct kt_opened *out)
 {
@@ -80,15 +88,13 @@ static int take_wraps(struct kt_keyring *k, const struct kt_bytes *wraps, uint32
         if (kt_wrap_decode(wraps[i], &w)) continue;
         const struct kt_hash hash = kt_wrap_hash(wraps[i]);
         const struct kt_compartment_keys *keys = kt_keyring_compartment(k, w.compartment);
-        bool promised = false;
-        for (uint32_t s = 0; s < out->batch.seal.sections_len && !promised; s++)
-            for (uint32_t j = 0; j < out->batch.sections[s].keys_len && !promised; j++)
-                promised = memcmp(&out->batch.sections[s].keys[j].id, &w.id, sizeof w.id) == 0 &&
-                           memcmp(&out->batch.sections[s].keys[j].wrap_hash, &hash, sizeof hash) == 0;
+        const struct kt_introduced_key *named = introduced(&out->batch, &w.id);
+        if (!named) continue;
         struct kt_dek dek;
         const int opened = keys ? kt_wrap_open(keys, &w, &dek) : KT_EKEY;
+        const bool as_promised = memcmp(&named->wrap_hash, &hash, sizeof hash) == 0;
         if (!opened) kt_keyring_learn(k, w.compartment, &dek);
-        if (!opened || (promised && opened == KT_EKEY)) out->wraps[out->wraps_len++] = wraps[i];
+        if (!opened || (as_promised && opened == KT_EKEY)) out->wraps[out->wraps_len++] = wraps[i];
     }
     return KT_OK;
 }
