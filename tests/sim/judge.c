@@ -30,24 +30,28 @@ bool judge_covers(const struct kt_vector *v, const struct sim_write *w)
     return !w->lost && kt_vector_get(v, w->head.origin) >= w->head.number;
 }
 
+/* What replaces a write comes after it, and is of the same entity. */
 uint32_t judge_live_at(const struct sim *s, const struct kt_vector *v, const struct sim_key *k, uint32_t *out)
 {
-    uint32_t n = 0;
+    uint32_t n = 0, at;
     bool *gone = calloc(s->writes_len + 1, sizeof *gone);
     sim_must(gone != NULL, "out of memory");
-    for (uint32_t i = s->writes_len; i-- > 0;) {
-        const struct sim_write *w = &s->writes[i];
-        if (w->key.entity != k->entity || w->key.field != k->field || !judge_covers(v, w)) continue;
+    for (at = s->entities[k->entity].last_write; at; at = s->writes[at - 1].before) {
+        const struct sim_write *w = &s->writes[at - 1];
+        if (w->key.field != k->field || !judge_covers(v, w)) continue;
+        if (w->adds && !gone[at - 1] && (k->element == UINT32_MAX || same_key(&w->key, k))) out[n++] = at - 1;
         for (uint32_t r = 0; r < w->replaces_len; r++) gone[w->replaces[r]] = true;
-    }
-    for (uint32_t i = 0; i < s->writes_len; i++) {
-        const struct sim_write *w = &s->writes[i];
-        const bool here =
-            k->element == UINT32_MAX ? w->key.entity == k->entity && w->key.field == k->field : same_key(&w->key, k);
-        if (here && w->adds && !gone[i] && judge_covers(v, w)) out[n++] = i;
     }
     free(gone);
     return n;
+}
+
+uint64_t judge_seen(const struct sim *s, const struct kt_vector *v)
+{
+    uint64_t h = 0;
+    for (uint32_t i = 0; i < s->writes_len; i++)
+        if (judge_covers(v, &s->writes[i])) h = (h ^ (i + 1)) * 0x100000001b3ull;
+    return h;
 }
 
 uint32_t *judge_room(const struct sim *s)
@@ -92,7 +96,10 @@ static void add(struct sim *s, struct sim_office *o, const struct sim_write *w)
         s->writes = realloc(s->writes, s->writes_cap * sizeof *s->writes);
         sim_must(s->writes != NULL, "out of memory");
     }
-    s->writes[s->writes_len++] = *w;
+    uint32_t *last = &s->entities[w->key.entity].last_write;
+    s->writes[s->writes_len] = *w;
+    s->writes[s->writes_len].before = *last;
+    *last = ++s->writes_len;
     sim_say(s, "office-%u has %s %u (%s:%s field %x/%u) in batch %u/%llx/%llu, in place of %u", o->number + 1,
             w->adds ? "written" : "taken away", w->number, s->entities[w->key.entity].system,
             s->entities[w->key.entity].id, w->key.field, w->key.element, w->head.origin.member,

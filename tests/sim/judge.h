@@ -13,11 +13,13 @@ struct sim_write {
     struct kt_head head;
     kt_hlc at;
     uint32_t *replaces, replaces_len; /* indexes into writes */
+    uint32_t before;                  /* the entity's write before it: its place, from 1; 0: none */
 };
 
 /* Does somebody who holds `v` hold this write? */
 bool judge_covers(const struct kt_vector *v, const struct sim_write *w);
-/* Indexes of what is live of one key (element UINT32_MAX: of all its elements) to one who holds `v`. */
+/* Indexes, the newest first, of what is live of one key (element UINT32_MAX: of all its elements) to one who holds `v`.
+ */
 uint32_t judge_live_at(const struct sim *s, const struct kt_vector *v, const struct sim_key *k, uint32_t *out);
 uint32_t *judge_room(const struct sim *s); /* for as many indexes as there are writes; free() */
 

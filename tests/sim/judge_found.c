@@ -2,23 +2,8 @@
 #include "sim/sim.h"
 
 #include "proto/schema/fields.h"
-#include "proto/view/view.h"
 
 #include <stdio.h>
-
-bool judge_shows(struct kt_arena *a, const struct kt_reply *reply, const struct sim_entity *e)
-{
-    for (uint32_t i = 0; i < reply->lookup.sections_len; i++) {
-        struct kt_view_record *records;
-        uint32_t n;
-        uint64_t cases;
-        sim_must(kt_view_section_decode(reply->lookup.sections[i].bytes, a, &records, &n, &cases) == KT_OK,
-                 "a section does not decode");
-        for (uint32_t r = 0; r < n; r++)
-            if (memcmp(&records[r].id, &e->entity, sizeof e->entity) == 0) return true;
-    }
-    return false;
-}
 
 static bool is_deleted(struct sim *s, struct sim_office *o, unsigned entity)
 {
@@ -51,7 +36,7 @@ static void find_one(struct sim *s, struct sim_office *o, unsigned entity, uint3
     s->running = NULL;
     if (err && err != KT_ENOTFOUND)
         sim_fail(s, SIM_LOST, "office-%u does not look for tax:%s: %s", o->number + 1, value, kt_error_text(err));
-    else if (expected && (err || !judge_shows(&a, &reply, &s->entities[entity])))
+    else if (expected && (err || !(judge_shown(s, &a, &reply) >> entity & 1)))
         sim_fail(s, SIM_LOST, "office-%u does not find tax:%s", o->number + 1, value);
     else if (!expected && !err)
         sim_fail(s, SIM_LOST, "office-%u finds tax:%s, which is nobody's", o->number + 1, value);

@@ -2,17 +2,26 @@
  * the strictest counts. */
 #include "sim/sim.h"
 
-/* The least of the group each customer is in. */
-static void find_groups(struct sim *s, struct sim_office *o, unsigned *group)
+/* To one office: who was put, which links join, and the least of the group each customer is in. */
+struct groups {
+    bool known[SIM_ENTITIES_MAX], joins[SIM_ENTITIES_MAX];
+    unsigned of[SIM_ENTITIES_MAX];
+};
+
+static void find_groups(struct sim *s, struct sim_office *o, struct groups *g)
 {
     bool changed = true;
-    for (unsigned i = 0; i < s->entities_len; i++) group[i] = i;
+    for (unsigned i = 0; i < s->entities_len; i++) {
+        g->of[i] = i;
+        g->known[i] = s->entities[i].kind == KT_CUSTOMER && judge_known(s, o, i);
+        g->joins[i] = s->entities[i].kind == KT_IDENTITY_LINK && judge_linked(s, o, i);
+    }
     while (changed) {
         changed = false;
         for (unsigned i = 0; i < s->entities_len; i++) {
             const struct sim_entity *e = &s->entities[i];
-            if (e->kind != KT_IDENTITY_LINK || !judge_linked(s, o, i)) continue;
-            unsigned *a = &group[e->customer], *b = &group[e->other];
+            if (!g->joins[i]) continue;
+            unsigned *a = &g->of[e->customer], *b = &g->of[e->other];
             if (*a == *b) continue;
             *a = *b = *a < *b ? *a : *b;
             changed = true;
@@ -21,34 +30,35 @@ static void find_groups(struct sim *s, struct sim_office *o, unsigned *group)
 }
 
 /* A group with one in it that nobody put, or whose link is not judged, is left alone. */
-static bool judged(struct sim *s, struct sim_office *o, const unsigned *group, unsigned which)
+static bool judged(const struct sim *s, const struct groups *g, unsigned which)
 {
     for (unsigned i = 0; i < s->entities_len; i++) {
         const struct sim_entity *e = &s->entities[i];
         if (e->kind == KT_IDENTITY_LINK && e->unjudged) return false;
-        if (e->kind == KT_CUSTOMER && group[i] == which && (e->unjudged || !judge_known(s, o, i))) return false;
+        if (e->kind == KT_CUSTOMER && g->of[i] == which && (e->unjudged || !g->known[i])) return false;
     }
     return true;
 }
 
 void judge_links(struct sim *s, struct sim_office *o)
 {
-    unsigned group[sizeof s->entities / sizeof *s->entities];
+    struct groups g;
     if (!o->up) return;
-    find_groups(s, o, group);
+    find_groups(s, o, &g);
     for (unsigned i = 0; i < s->entities_len; i++) {
         struct kt_arena a;
         struct kt_reply reply;
-        if (s->entities[i].kind != KT_CUSTOMER || !judged(s, o, group, group[i])) continue;
+        if (s->entities[i].kind != KT_CUSTOMER || !judged(s, &g, g.of[i])) continue;
         kt_arena_init(&a, 256u << 20);
         const int err = judge_look(o, &s->entities[i], &a, &reply);
+        const uint64_t shown = err ? 0 : judge_shown(s, &a, &reply);
         for (unsigned k = 0; k < s->entities_len && !err; k++) {
             const struct sim_entity *e = &s->entities[k];
-            if (e->kind != KT_CUSTOMER || (!judge_known(s, o, k) && group[k] != group[i])) continue;
-            if (judge_shows(&a, &reply, e) != (group[k] == group[i]))
+            const bool same = g.of[k] == g.of[i];
+            if (e->kind != KT_CUSTOMER || (!g.known[k] && !same)) continue;
+            if ((shown >> k & 1) != same)
                 sim_fail(s, SIM_LOST, "office-%u %s %s:%s in the customer of %s:%s", o->number + 1,
-                         group[k] == group[i] ? "misses" : "shows", e->system, e->id, s->entities[i].system,
-                         s->entities[i].id);
+                         same ? "misses" : "shows", e->system, e->id, s->entities[i].system, s->entities[i].id);
         }
         s->checks++;
         kt_arena_free(&a);

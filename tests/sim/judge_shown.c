@@ -32,18 +32,44 @@ struct shown {
     uint32_t numbers[512], len;
 };
 
-static void read_section(struct shown *out, struct kt_arena *a, struct kt_bytes bytes)
-{
+struct section {
     struct kt_view_record *records;
-    uint32_t n;
+    uint32_t len;
+};
+
+static struct section *decode(struct kt_arena *a, const struct kt_reply *reply)
+{
+    struct section *out = kt_arena_array(a, reply->lookup.sections_len + 1, sizeof *out);
     uint64_t cases;
-    sim_must(kt_view_section_decode(bytes, a, &records, &n, &cases) == KT_OK, "a section does not decode");
-    for (uint32_t i = 0; i < n; i++) {
-        if (memcmp(&records[i].id, &out->entity->entity, sizeof records[i].id) != 0) continue;
-        for (uint32_t v = 0; v < records[i].values_len; v++)
-            if (records[i].values[v].field == out->field && out->len < 512)
-                out->numbers[out->len++] = number_in(records[i].values[v].value);
+    sim_must(out != NULL, "out of memory");
+    for (uint32_t i = 0; i < reply->lookup.sections_len; i++)
+        sim_must(kt_view_section_decode(reply->lookup.sections[i].bytes, a, &out[i].records, &out[i].len, &cases) ==
+                     KT_OK,
+                 "a section does not decode");
+    return out;
+}
+
+static void read_section(struct shown *out, const struct section *section)
+{
+    for (uint32_t i = 0; i < section->len; i++) {
+        const struct kt_view_record *r = &section->records[i];
+        if (memcmp(&r->id, &out->entity->entity, sizeof r->id) != 0) continue;
+        for (uint32_t v = 0; v < r->values_len; v++)
+            if (r->values[v].field == out->field && out->len < 512)
+                out->numbers[out->len++] = number_in(r->values[v].value);
     }
+}
+
+uint64_t judge_shown(const struct sim *s, struct kt_arena *a, const struct kt_reply *reply)
+{
+    const struct section *sections = decode(a, reply);
+    uint64_t out = 0;
+    for (uint32_t i = 0; i < reply->lookup.sections_len; i++)
+        for (uint32_t r = 0; r < sections[i].len; r++)
+            for (unsigned e = 0; e < s->entities_len; e++)
+                if (memcmp(&sections[i].records[r].id, &s->entities[e].entity, sizeof s->entities[e].entity) == 0)
+                    out |= (uint64_t)1 << e;
+    return out;
 }
 
 static int by_number(const void *a, const void *b)
@@ -119,12 +145,12 @@ void judge_entity(struct sim *s, struct sim_office *o, unsigned entity)
     if (err && err != KT_ENOTFOUND)
         sim_fail(s, SIM_LOST, "office-%u does not answer for %s:%s: %s", o->number + 1, e->system, e->id,
                  kt_error_text(err));
+    const struct section *sections = err ? NULL : decode(&a, &reply);
     const uint32_t *fields = e->kind == KT_CASE ? judged_case : judged_customer;
     for (; *fields && (!err || err == KT_ENOTFOUND); fields++) {
         struct shown shown = {.office = o, .entity = e, .field = *fields};
         if (*fields != KT_F_CUSTOMER_LEGAL_NAME && *fields != KT_F_CUSTOMER_CONTACT_POINT && !reads) continue;
-        for (uint32_t i = 0; !err && i < reply.lookup.sections_len; i++)
-            read_section(&shown, &a, reply.lookup.sections[i].bytes);
+        for (uint32_t i = 0; !err && i < reply.lookup.sections_len; i++) read_section(&shown, &sections[i]);
         compare_field(s, entity, &shown);
     }
     kt_arena_free(&a);

@@ -115,32 +115,57 @@ static void run_offices(struct sim *s)
 }
 
 /* A store may fall behind its journal while its disk is full, and not for long after. */
-static void check_lag(struct sim *s, struct sim_office *o, const struct kt_engine_status *st)
+static void check_lag(struct sim *s, struct sim_office *o, const struct kt_ledger_state *st)
 {
-    const bool lags = st->ledger.position != st->ledger.store_position && !o->full_until_ms;
+    const bool lags = st->position != st->store_position && !o->full_until_ms;
     if (!lags || !o->lags_since_ms || s->now_ms < o->paused_until_ms + LAG_MS_MAX)
         o->lags_since_ms = lags ? s->now_ms : 0;
     if (lags && s->now_ms - o->lags_since_ms > LAG_MS_MAX)
         sim_fail(s, SIM_STALL, "office-%u's store stays behind its journal", o->number + 1);
 }
 
+/* What an office shows depends on what its disk holds and on the writes of it; a life begins with memory of nothing, so
+ * any restart counts too. */
+static struct sim_state state_of(const struct sim *s, const struct sim_office *o)
+{
+    struct kt_env_info keys, store;
+    sim_must(o->store->ops->info(o->store, KT_ENV_KEYS, &keys) == KT_OK &&
+                 o->store->ops->info(o->store, KT_ENV_STORE, &store) == KT_OK,
+             "no word of a disk");
+    return (struct sim_state){keys.last_txn, store.last_txn, s->restarts, judge_seen(s, &o->vector)};
+}
+
+/* Has this not been looked at since the office changed?  Then it is now. */
+static bool unseen(struct sim_office *o, unsigned what)
+{
+    const uint64_t bit = (uint64_t)1 << what, before = o->seen;
+    o->seen |= bit;
+    return !(before & bit);
+}
+
+static void look_at(struct sim *s, struct sim_office *o)
+{
+    enum { LINKS = SIM_ENTITIES_MAX, FOUND, CONFLICTS, ALL };
+    _Static_assert(ALL <= 64, "a bit for each");
+    const struct sim_state now = state_of(s, o);
+    const unsigned entity = dice_below(&s->dice, s->entities_len);
+    if (memcmp(&now, &o->seen_in, sizeof now) != 0) o->seen = 0;
+    o->seen_in = now;
+    if (unseen(o, entity)) judge_entity(s, o, entity);
+    judge_freshness(s, o);
+    if (dice_in(&s->dice, 8) && unseen(o, LINKS)) judge_links(s, o);
+    if (dice_in(&s->dice, 8) && unseen(o, FOUND)) judge_found(s, o);
+    if (dice_in(&s->dice, 8) && unseen(o, CONFLICTS)) judge_conflicts(s, o);
+}
+
 static void check_some(struct sim *s)
 {
     struct sim_office *o = &s->offices[dice_below(&s->dice, s->offices_len)];
-    struct kt_arena a;
-    struct kt_engine_status st;
-    if (!dice_in(&s->dice, 8)) return;
-    kt_arena_init(&a, 64u << 20);
-    const bool up = office_status(o, &a, &st);
-    if (up) check_lag(s, o, &st);
-    if (up && st.ledger.held == 0 && st.ledger.position == st.ledger.store_position) {
-        judge_entity(s, o, dice_below(&s->dice, s->entities_len));
-        judge_freshness(s, o);
-        if (dice_in(&s->dice, 8)) judge_links(s, o);
-        if (dice_in(&s->dice, 8)) judge_found(s, o);
-        if (dice_in(&s->dice, 8)) judge_conflicts(s, o);
-    }
-    kt_arena_free(&a);
+    struct kt_ledger_state st;
+    if (!dice_in(&s->dice, 8) || !o->up) return;
+    sim_must(kt_ledger_state(kt_engine_ledger(o->engine), &st) == KT_OK, "no word of a ledger");
+    check_lag(s, o, &st);
+    if (st.held == 0 && st.position == st.store_position) look_at(s, o);
 }
 
 static void pass_time(struct sim *s)

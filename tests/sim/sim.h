@@ -27,6 +27,7 @@
 #define SIM_EPOCH_MS     1772323200000ull /* 2026-03-01 */
 #define SIM_CALM_MS_MAX  120000u          /* then every office that is linked must show the same */
 #define SIM_STORY_LINE   512u
+#define SIM_ENTITIES_MAX 61u
 #define SIM_ROSTERS_MAX  6u
 #define SIM_COMPARTMENTS 5u
 #define SIM_CORE         1u
@@ -58,6 +59,11 @@ struct sim_world {
     int64_t skew_ms;
     uint64_t mono_base_ms; /* another with each boot */
     struct dice dice;
+};
+
+/* All that decides what an office shows. */
+struct sim_state {
+    uint64_t keys_txn, store_txn, restarts, writes;
 };
 
 struct sim_office {
@@ -93,6 +99,8 @@ struct sim_office {
     bool held;                 /* it had envelopes it could not open, after the last step */
     uint64_t held_so_far;      /* as of the last step */
     unsigned requests_waiting; /* handed in, not answered in this life */
+    struct sim_state seen_in;  /* how it was when it was last looked at */
+    uint64_t seen;             /* what has been looked at in that state: a bit for each entity, and for all of it */
 };
 
 /* Ends: the office's process is killed, its machine loses power, or it stops as told. */
@@ -180,6 +188,7 @@ struct sim_entity {
     char system[16], id[24];
     kt_compartment own;
     struct kt_entity_id entity;
+    uint32_t last_write; /* its place among the writes, from 1; 0: none */
     int customer, other; /* of a case: its customer, or -1; of a link: the two it joins */
     bool unjudged;       /* somebody wrote to it who could not see all it held */
 };
@@ -226,13 +235,16 @@ void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint
 void judge_entity(struct sim *s, struct sim_office *o, unsigned entity); /* what a lookup shows now */
 void judge_freshness(struct sim *s, struct sim_office *o);
 uint32_t judge_live(struct sim *s, struct sim_office *o, const struct sim_key *k); /* how many values */
-bool judge_shows(struct kt_arena *a, const struct kt_reply *reply, const struct sim_entity *e);
+/* Which entities a lookup shows: a bit for each. */
+uint64_t judge_shown(const struct sim *s, struct kt_arena *a, const struct kt_reply *reply);
 void judge_found(struct sim *s, struct sim_office *o);     /* judge_found.c: who has an identifier */
 void judge_conflicts(struct sim *s, struct sim_office *o); /* and what is listed as undecided */
 void judge_links(struct sim *s, struct sim_office *o);     /* judge_links.c: which records are one customer */
 void judge_end(struct sim *s);                             /* all offices, everything */
 bool judge_converged(struct sim *s); /* equal vectors, nothing held; unequal digests then end the run */
-bool judge_linked(struct sim *s, struct sim_office *o, unsigned link);  /* by what the office holds, it joins */
+bool judge_linked(struct sim *s, struct sim_office *o, unsigned link); /* by what the office holds, it joins */
+/* Another number whenever other writes are to be seen by one who holds `v`. */
+uint64_t judge_seen(const struct sim *s, const struct kt_vector *v);
 bool judge_known(struct sim *s, struct sim_office *o, unsigned entity); /* a customer somebody has put */
 int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena *a, struct kt_reply *reply) KT_MUST;
 
@@ -260,7 +272,7 @@ struct sim {
     struct dice founding;       /* where none runs */
 
     /* the workload */
-    struct sim_entity entities[64];
+    struct sim_entity entities[SIM_ENTITIES_MAX];
     unsigned entities_len;
     uint32_t once_in; /* quanta between requests, about */
     uint32_t requests_left;
