@@ -14,8 +14,12 @@ void judge_open(struct sim *s) { s->next_number = 1; }
 
 void judge_close(struct sim *s)
 {
-    for (uint32_t i = 0; i < s->writes_len; i++) free(s->writes[i].replaces);
+    for (uint32_t i = 0; i < s->writes_len; i++) {
+        free(s->writes[i].replaces);
+        kt_vector_free(&s->writes[i].seen);
+    }
     free(s->writes);
+    for (uint32_t i = 0; i < SIM_TOKENS; i++) kt_vector_free(&s->tokens[i].seen);
 }
 
 uint32_t judge_next(struct sim *s) { return s->next_number++; }
@@ -99,7 +103,8 @@ static void add(struct sim *s, struct sim_office *o, const struct sim_write *w)
     uint32_t *last = &s->entities[w->key.entity].last_write;
     s->writes[s->writes_len] = *w;
     s->writes[s->writes_len].before = *last;
-    *last = ++s->writes_len;
+    sim_must(kt_vector_copy(&o->vector, &s->writes[s->writes_len++].seen) == KT_OK, "out of memory");
+    *last = s->writes_len;
     sim_say(s, "office-%u has %s %u (%s:%s field %x/%u) in batch %u/%llx/%llu, in place of %u", o->number + 1,
             w->adds ? "written" : "taken away", w->number, s->entities[w->key.entity].system,
             s->entities[w->key.entity].id, w->key.field, w->key.element, w->head.origin.member,

@@ -12,6 +12,7 @@ struct sim_write {
     bool adds, at_risk, lost; /* lost: its author, restored, has used its number again */
     struct kt_head head;
     kt_hlc at;
+    struct kt_vector seen; /* by its author, itself included */
     uint32_t *replaces, replaces_len; /* indexes into writes */
     uint32_t before;                  /* the entity's write before it: its place, from 1; 0: none */
 };

@@ -95,6 +95,7 @@ static void open_engine(struct sim_office *o)
                                         .store_life = kt_ledger_store_life(kt_engine_ledger(o->engine))};
     sim_must(kt_lookup_create(&lc, &o->lookup) == KT_OK, "no lookup");
     o->up = true;
+    judge_steps(o->sim, o, kt_ledger_vector(kt_engine_ledger(o->engine)));
     sim_must(kt_vector_copy(kt_ledger_vector(kt_engine_ledger(o->engine)), &o->vector) == KT_OK, "out of memory");
 }
 
@@ -198,6 +199,7 @@ void office_restore(struct sim_office *o)
     read_vector(o->saved, &older);
     judge_restored(o->sim, o, &older);
     o->restored_ms = o->sim->now_ms;
+    o->forgot = true;
     kt_memory_disk_free(o->disk);
     sim_must(kt_memory_disk_copy(o->saved, &o->disk) == KT_OK, "out of memory");
     sim_must(kt_vector_copy(&older, &o->vector) == KT_OK, "out of memory");
@@ -287,6 +289,7 @@ void office_step(struct sim_office *o)
         after_failure(o, e);
         return;
     }
+    judge_steps(s, o, kt_ledger_vector(kt_engine_ledger(o->engine)));
     sim_must(kt_vector_copy(kt_ledger_vector(kt_engine_ledger(o->engine)), &o->vector) == KT_OK, "out of memory");
     workload_stepped(o);
 }

@@ -10,6 +10,7 @@
 void sim_must(bool holds, const char *what)
 {
     if (holds) return;
+    fflush(stdout); /* the story so far */
     fprintf(stderr, "kontor-sim: %s\n", what);
     abort();
 }
@@ -153,6 +154,8 @@ static void look_at(struct sim *s, struct sim_office *o)
     o->seen_in = now;
     if (unseen(o, entity)) judge_entity(s, o, entity);
     judge_freshness(s, o);
+    judge_causes(s, o);
+    judge_tokens(s, o);
     if (dice_in(&s->dice, 8) && unseen(o, LINKS)) judge_links(s, o);
     if (dice_in(&s->dice, 8) && unseen(o, FOUND)) judge_found(s, o);
     if (dice_in(&s->dice, 8) && unseen(o, CONFLICTS)) judge_conflicts(s, o);

@@ -81,6 +81,7 @@ struct sim_office {
     bool up;
     uint64_t lags_since_ms; /* its store is behind its journal; 0: it is not */
     uint64_t restored_ms;   /* when it last went back to an older disk */
+    bool forgot;            /* it did, and has not started since */
     uint64_t start_at_ms;   /* while down */
     uint64_t paused_until_ms;
     uint64_t stepped_ms;
@@ -240,6 +241,10 @@ uint64_t judge_shown(const struct sim *s, struct kt_arena *a, const struct kt_re
 void judge_found(struct sim *s, struct sim_office *o);     /* judge_found.c: who has an identifier */
 void judge_conflicts(struct sim *s, struct sim_office *o); /* and what is listed as undecided */
 void judge_links(struct sim *s, struct sim_office *o);     /* judge_links.c: which records are one customer */
+/* judge_order.c: before an office's vector becomes `now`; what it has beside what that came after; what tokens say */
+void judge_steps(struct sim *s, struct sim_office *o, const struct kt_vector *now);
+void judge_causes(struct sim *s, struct sim_office *o);
+void judge_tokens(struct sim *s, struct sim_office *o);
 void judge_end(struct sim *s);                             /* all offices, everything */
 bool judge_converged(struct sim *s); /* equal vectors, nothing held; unequal digests then end the run */
 bool judge_linked(struct sim *s, struct sim_office *o, unsigned link); /* by what the office holds, it joins */
@@ -254,6 +259,15 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
         no_keys, roster, storm, lie;
+};
+
+/* What a lookup gave to wait for, and what its office held then. */
+#define SIM_TOKENS 8u
+struct sim_token {
+    unsigned entity, office;
+    struct kt_head heads[4];
+    uint32_t heads_len;
+    struct kt_vector seen;
 };
 
 struct sim_write;
@@ -290,6 +304,7 @@ struct sim {
     struct sim_write *writes;
     uint32_t writes_len, writes_cap, next_number;
     uint64_t checks;
+    struct sim_token tokens[SIM_TOKENS];
 
     /* the story */
     uint64_t story_hash;
