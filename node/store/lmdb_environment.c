@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FIRST_COMMIT_PAGES 4 /* both meta pages, and the main tree in one */
+
 static const struct {
     const char *name;
     unsigned flags;
@@ -35,14 +37,12 @@ void kt_lmdb_env_leave(struct kt_lmdb_env *e)
     pthread_mutex_unlock(&e->lock);
 }
 
-/* A file that holds nothing but zeros where the meta pages belong: begun, and cut off by a crash. */
-static bool never_written(int fd)
+/* A file that ends within LMDB's first commit, that of the empty tables: nothing went on before it was durable, so what
+ * a crash left of it, in whatever order it reached the disk, never held anything. */
+static bool just_begun(int fd)
 {
-    uint8_t head[64];
-    if (kt_read_at(fd, head, sizeof(head), 0)) return true;
-    for (size_t i = 0; i < sizeof(head); i++)
-        if (head[i]) return false;
-    return true;
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_size <= FIRST_COMMIT_PAGES * sysconf(_SC_PAGESIZE);
 }
 
 /* KT_ENOTFOUND: no file, or none that may be kept (then it is out of the way). */
@@ -52,7 +52,7 @@ static int look_at_file(struct kt_lmdb *l, enum kt_env id, int env_fd, bool firs
     if (fd < 0) return kt_errno_error(errno);
     char why[KT_MDB_WHY_BYTES] = "it cannot be read";
     int err = kt_mdb_check(fd, kinds[id].check, 0, why);
-    bool unfinished = err && first && never_written(fd);
+    bool unfinished = err && first && just_begun(fd);
     close(fd);
     if (!err || err == KT_ENOTFOUND) return err;
     if (unfinished) return unlinkat(env_fd, "data.mdb", 0) ? kt_errno_error(errno) : KT_ENOTFOUND;
