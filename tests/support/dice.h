@@ -29,4 +29,13 @@ static inline uint64_t dice_seed(uint64_t otherwise)
     return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
+/* How many rounds of something random: so many, or the percent of them that KT_SHARE says, and one at least.  For runs
+ * in which everything takes thirty times as long. */
+static inline uint32_t dice_rounds(uint32_t whole)
+{
+    const char *text = getenv("KT_SHARE");
+    const uint64_t n = text ? whole * strtoull(text, NULL, 10) / 100 : whole;
+    return n < 1 ? 1 : n < whole ? (uint32_t)n : whole;
+}
+
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "support/dice.h"
 #include "support/wire.h"
 
 struct end {
@@ -144,12 +145,11 @@ static void wrong_hello(void **state)
         uint8_t becomes;
         int code;
     } wrong[] = {
-        {0,  'k', KT_EMALFORMED}, /* magic */
-        {7,  0,   KT_EMALFORMED}, /* versions from 0 */
-        {7,  2,   KT_EMALFORMED}, /* an empty range */
-        {10, 8,   KT_ECLUSTER  },
-        {26, 9,   KT_EMALFORMED}, /* a role nobody has */
-        {26, 2,   KT_EREFUSED  }, /* a client at the peers' door */
+        {0, 'k', KT_EMALFORMED},                         /* magic */
+        {7, 0, KT_EMALFORMED},                           /* versions from 0 */
+        {7, 2, KT_EMALFORMED},                           /* an empty range */
+        {10, 8, KT_ECLUSTER},    {26, 9, KT_EMALFORMED}, /* a role nobody has */
+        {26, 2, KT_EREFUSED},                            /* a client at the peers' door */
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct end d, a;
@@ -297,7 +297,9 @@ static void tampered_frames(void **state)
 static void noise_on_the_line(void **state)
 {
     (void)state;
-    for (int i = 0; i < 3000; i++) {
+    const int rounds = (int)dice_rounds(3000);
+    print_message("%d rounds\n", rounds);
+    for (int i = 0; i < rounds; i++) {
         struct end d, a;
         uint8_t junk[300];
         begin(&d, &a);

@@ -91,6 +91,7 @@ static void live_and_agree(struct run *run, unsigned worlds, bool hungry)
 {
     struct world *w = &run->world;
     uint64_t first = dice_seed(42);
+    worlds = dice_rounds(worlds);
     for (run->seed = first; run->seed < first + worlds; run->seed++) {
         struct dice dice = {run->seed}, hunger = {run->seed};
         world_open(w, 2 + dice_below(&dice, 5));

@@ -190,7 +190,7 @@ static void offices_agree_whatever_came_in_whatever_order(void **state)
     (void)state;
     const uint64_t seed = dice_seed(1);
     const char *rounds = getenv("KT_ROUNDS");
-    const uint32_t n = rounds ? (uint32_t)strtoul(rounds, NULL, 10) : 6;
+    const uint32_t n = rounds ? (uint32_t)strtoul(rounds, NULL, 10) : dice_rounds(6);
     print_message("seed %llu, %u rounds\n", (unsigned long long)seed, n);
     for (uint32_t i = 0; i < n; i++) run(seed + i, 120);
 }
@@ -211,10 +211,11 @@ static void long_lists_show_their_newest_however_they_grew(void **state)
     const uint64_t seed = dice_seed(7);
     struct dice d = {seed};
     struct bench *b = malloc(sizeof *b);
-    print_message("seed %llu\n", (unsigned long long)seed);
+    const uint32_t rounds = dice_rounds(12);
+    print_message("seed %llu, %u rounds\n", (unsigned long long)seed, rounds);
     bench_open(b, false);
     put(bench_office(b, 1), "{'entity':'case','source_system':'311','source_id':'S0','status':'open'}");
-    for (uint32_t round = 0; round < 12; round++) {
+    for (uint32_t round = 0; round < rounds; round++) {
         struct bench *fresh = malloc(sizeof *fresh);
         for (uint32_t i = 0; i < 60; i++) put_call(bench_office(b, 1 + dice_below(&d, 2)), &d);
         bench_sync(b);
