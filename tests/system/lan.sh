@@ -140,8 +140,9 @@ found_organisation() {
         requests+=("$cluster/office-$i/join.request")
     done
     "$KONTOR_BIN/kontor" authority admit "$cluster/authority" --compartment core --compartment revenue \
-        --compartment motor --compartment service --system revenue=revenue --system motor=motor --system 311=service \
-        --read core,revenue,motor,service --write core,revenue,motor,service "${requests[@]}"
+        --compartment motor --compartment health --compartment service --system revenue=revenue --system motor=motor \
+        --system health=health --system 311=service --read core,revenue,motor,health,service \
+        --write core,revenue,motor,health,service "${requests[@]}"
 }
 
 # lan_up N [ONE_WAY_MS]: offices 1 to N, all linked
