@@ -2,6 +2,7 @@
 #include "sim/sim.h"
 
 #include <argp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -23,15 +24,15 @@ struct totals {
 };
 
 static const struct argp_option options[] = {
-    {"seed",    'S', "N",  0, "the seed to run, or the first of --seeds (1)",                              0},
-    {"seeds",   'n', "N",  0, "run so many, from --seed on; stories of those that fail are one line each", 0},
-    {"offices", 'o', "N",  0, "so many offices, 2 to 8 (default: 2 to 5, by the seed)",                    0},
-    {"steps",   's', "N",  0, "so many client requests (default: 20 to 219, by the seed)",                 0},
-    {"trace",   't', NULL, 0, "tell the story",                                                            0},
-    {"twice",   '2', NULL, 0, "run each seed twice: both must tell the same story",                        0},
-    {"first",   'f', NULL, 0, "stop at the first seed that fails",                                         0},
-    {"jobs",    'j', "N",  0, "seeds at a time (1)",                                                       0},
-    {NULL,      0,   NULL, 0, NULL,                                                                        0},
+    {"seed", 'S', "N", 0, "the seed to run, or the first of --seeds (1)", 0},
+    {"seeds", 'n', "N", 0, "run so many, from --seed on; stories of those that fail are one line each", 0},
+    {"offices", 'o', "N", 0, "so many offices, 2 to 8 (default: 2 to 5, by the seed)", 0},
+    {"steps", 's', "N", 0, "so many client requests (default: 20 to 219, by the seed)", 0},
+    {"trace", 't', NULL, 0, "tell the story", 0},
+    {"twice", '2', NULL, 0, "run each seed twice: both must tell the same story", 0},
+    {"first", 'f', NULL, 0, "stop at the first seed that fails", 0},
+    {"jobs", 'j', "N", 0, "seeds at a time (as many as there are processors)", 0},
+    {NULL, 0, NULL, 0, NULL, 0},
 };
 
 static error_t take(int key, char *arg, struct argp_state *state)
@@ -167,6 +168,15 @@ static void end_job(const struct arguments *a, const char *program, struct job *
            told ? out.why : "the process ended", replay);
 }
 
+/* Before any process is forked off: what it costs to found offices is paid once. */
+static void prepare(const struct arguments *a)
+{
+    static struct sim s;
+    const unsigned least = a->one.offices ? a->one.offices : SIM_OFFICES_LEAST;
+    const unsigned most = a->one.offices ? a->one.offices : SIM_OFFICES_LEAST + SIM_OFFICES_SPREAD - 1;
+    for (unsigned n = least; n <= most; n++) sim_prepare(n, &s);
+}
+
 /* The worst of what was seen decides the exit code: a crash, then lost writes, divergence, stalls. */
 static int run_many(const struct arguments *a, const char *program)
 {
@@ -176,6 +186,7 @@ static int run_many(const struct arguments *a, const char *program)
     uint64_t next = a->one.seed, left = a->seeds, running = 0;
     int worst = SIM_OK, status;
     clock_gettime(CLOCK_MONOTONIC, &start);
+    prepare(a);
     while (left || running) {
         for (unsigned i = 0; i < a->jobs && left; i++) {
             if (jobs[i].pid) continue;
@@ -196,12 +207,11 @@ static int run_many(const struct arguments *a, const char *program)
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
     const double wall = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
-    printf(
-        "%llu seeds passed, %llu failed; %llu writes, %llu fields compared; %.1f simulated hours in %.0f s, %.0f times "
-        "real time; slowest to come together: %.1f s\n",
-        (unsigned long long)t.passed, (unsigned long long)t.failed, (unsigned long long)t.writes,
-        (unsigned long long)t.checks, (double)t.virtual_ms / 3600000, wall, (double)t.virtual_ms / 1000 / wall,
-        (double)t.calm_ms_max / 1000);
+    const double hours = (double)t.virtual_ms / 3600000;
+    printf("%llu seeds passed, %llu failed; %llu writes, %llu fields compared; %.1f simulated hours in %.1f s: %.3f "
+           "hours a second, %.0f times real time; slowest to come together: %.1f s\n",
+           (unsigned long long)t.passed, (unsigned long long)t.failed, (unsigned long long)t.writes,
+           (unsigned long long)t.checks, hours, wall, hours / wall, hours * 3600 / wall, (double)t.calm_ms_max / 1000);
     return worst;
 }
 
@@ -216,7 +226,11 @@ int main(int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    struct arguments a = {.one = {.seed = 1}, .jobs = 1};
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    struct arguments a = {.one = {.seed = 1}};
+    a.jobs = processors < 1 ? 1 : processors > (long)JOBS_MAX ? JOBS_MAX : (unsigned)processors;
+    mallopt(M_MMAP_THRESHOLD, 32 << 20); /* what is freed is soon wanted again: it stays with the process */
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
     argp_err_exit_status = SIM_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     if (a.seeds) return run_many(&a, argv[0]);

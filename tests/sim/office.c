@@ -108,9 +108,8 @@ void office_start(struct sim_office *o)
             o->store->files_moved ? ", its files moved" : "");
     organisation_keyring(o->store, &o->world.world, o->number + 1, &o->keyring);
     if (o->renew) {
-        s->running = NULL; /* the authority's dice: the same bundles each time */
-        s->founding.state = s->options.seed;
-        organisation_renew(o->keyring, s->offices_len, o->number + 1, s->rosters);
+        s->running = NULL;
+        organisation_renew(s, o->keyring, o->number + 1);
         s->running = o;
         o->renew = false;
     }
@@ -219,8 +218,7 @@ void office_found(struct sim *s, unsigned number)
     o->transport = (struct kt_transport){port_send, port_close};
     sim_must(office_of(&o->world.world) == o, "a world of no office");
     sim_must(kt_memory_disk_new(&o->disk) == KT_OK && kt_memory_open(o->disk, &o->store) == KT_OK, "no disk");
-    s->founding.state = s->options.seed; /* the same roster for each */
-    organisation_admit(o->store, &o->world.world, s->offices_len, number + 1, &o->keyring);
+    organisation_admit(s, o->store, &o->world.world, number + 1, &o->keyring);
     kt_keyring_close(o->keyring);
     o->keyring = NULL;
     o->store->ops->close(o->store);

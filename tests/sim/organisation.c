@@ -161,39 +161,51 @@ static void make_certificate(const struct founding *f, kt_member m, struct kt_bu
     sim_must(kt_certificate_encode(&c, &f->signer, f->secret, 1, out) == KT_OK, "a certificate cannot be made");
 }
 
-static void make_admission(unsigned offices, kt_member m, uint32_t versions, struct kt_buf *out)
+/* What the authority of so many offices has issued.  Nothing in it is the seed's, so it is made once in a process. */
+struct issued {
+    struct founding founding;
+    uint32_t versions;
+    struct kt_buf rosters[SIM_ROSTERS_MAX], bundles[SIM_ROSTERS_MAX][BUNDLES_MAX];
+    struct kt_roster *chain[SIM_ROSTERS_MAX + 1]; /* each after the one it follows; first NULL */
+    uint32_t bundles_len;
+};
+
+static const struct issued *issue(struct sim *s, uint32_t versions)
 {
-    struct founding f;
-    struct kt_buf bundles[BUNDLES_MAX], rosters[SIM_ROSTERS_MAX], certificate;
-    struct kt_bytes bundle_bytes[BUNDLES_MAX], roster_bytes[SIM_ROSTERS_MAX];
-    struct kt_roster_bundle named[BUNDLES_MAX];
-    struct kt_roster *chain[SIM_ROSTERS_MAX + 1] = {NULL};
-    uint32_t n = 0;
-    found(offices, &f);
-    for (uint32_t v = 0; v < versions; v++) {
-        for (uint32_t i = 0; i < n; i++) kt_buf_free(&bundles[i]);
-        n = make_bundles(offices, v + 1, bundles, named);
-        make_roster(offices, &f, chain[v], named, n, &rosters[v]);
-        roster_bytes[v] = kt_buf_bytes(&rosters[v]);
-        sim_must(kt_roster_decode(roster_bytes[v], chain[v], &chain[v + 1]) == KT_OK, "a roster does not verify");
+    static struct issued by_offices[SIM_OFFICES_MAX + 1];
+    struct issued *i = &by_offices[s->offices_len];
+    const struct dice before = s->founding;
+    if (!i->versions) found(s->offices_len, &i->founding);
+    for (uint32_t v = i->versions; v < versions; i->versions = ++v) {
+        struct kt_roster_bundle named[BUNDLES_MAX];
+        s->founding.state = v; /* a version's bundles are the same for whoever asks first */
+        i->bundles_len = make_bundles(s->offices_len, v + 1, i->bundles[v], named);
+        make_roster(s->offices_len, &i->founding, i->chain[v], named, i->bundles_len, &i->rosters[v]);
+        sim_must(kt_roster_decode(kt_buf_bytes(&i->rosters[v]), i->chain[v], &i->chain[v + 1]) == KT_OK,
+                 "a roster does not verify");
     }
-    make_certificate(&f, m, &certificate);
-    for (uint32_t i = 0; i < n; i++) bundle_bytes[i] = kt_buf_bytes(&bundles[i]);
-    const struct kt_admission a = {kt_buf_bytes(&certificate), roster_bytes, versions, bundle_bytes, n};
+    s->founding = before;
+    return i;
+}
+
+static void make_admission(struct sim *s, kt_member m, uint32_t versions, struct kt_buf *out)
+{
+    const struct issued *i = issue(s, versions);
+    struct kt_buf certificate;
+    struct kt_bytes bundles[BUNDLES_MAX], rosters[SIM_ROSTERS_MAX];
+    make_certificate(&i->founding, m, &certificate);
+    for (uint32_t v = 0; v < versions; v++) rosters[v] = kt_buf_bytes(&i->rosters[v]);
+    for (uint32_t b = 0; b < i->bundles_len; b++) bundles[b] = kt_buf_bytes(&i->bundles[versions - 1][b]);
+    const struct kt_admission a = {kt_buf_bytes(&certificate), rosters, versions, bundles, i->bundles_len};
     kt_buf_init(out, 16u << 20);
     sim_must(kt_admission_encode(&a, out) == KT_OK, "an admission cannot be made");
-    for (uint32_t i = 0; i < n; i++) kt_buf_free(&bundles[i]);
-    for (uint32_t v = 0; v < versions; v++) {
-        kt_buf_free(&rosters[v]);
-        kt_roster_free(chain[v + 1]);
-    }
     kt_buf_free(&certificate);
 }
 
-void organisation_renew(struct kt_keyring *k, unsigned offices, kt_member m, uint32_t versions)
+void organisation_renew(struct sim *s, struct kt_keyring *k, kt_member m)
 {
     struct kt_buf admission;
-    make_admission(offices, m, versions, &admission);
+    make_admission(s, m, s->rosters, &admission);
     const int e = kt_keyring_admit(k, kt_buf_bytes(&admission));
     sim_must(e == KT_OK || e == KT_EFULL, "an admission is refused");
     kt_buf_free(&admission);
@@ -206,7 +218,7 @@ void organisation_keyring(struct kt_store *store, struct kt_world *world, kt_mem
     sim_must(kt_keyring_open(store, world, root_key, out) == KT_OK, "a keyring does not open");
 }
 
-void organisation_admit(struct kt_store *store, struct kt_world *world, unsigned offices, kt_member m,
+void organisation_admit(struct sim *s, struct kt_store *store, struct kt_world *world, kt_member m,
                         struct kt_keyring **out)
 {
     uint8_t root_key[KT_KEY_BYTES], nonce[24];
@@ -218,7 +230,7 @@ void organisation_admit(struct kt_store *store, struct kt_world *world, unsigned
     sim_must(kt_identity_seal(id, root_key, nonce, &sealed) == KT_OK, "an identity cannot be sealed");
     sim_must(kt_keyring_install_identity(store, kt_buf_bytes(&sealed), root_key) == KT_OK, "an identity is refused");
     organisation_keyring(store, world, m, out);
-    make_admission(offices, m, 1, &admission);
+    make_admission(s, m, 1, &admission);
     sim_must(kt_keyring_admit(*out, kt_buf_bytes(&admission)) == KT_OK, "an admission is refused");
     kt_buf_free(&sealed);
     kt_buf_free(&admission);

@@ -83,10 +83,10 @@ static void throw_for(struct sim *s)
 
 static void open_all(struct sim *s)
 {
-    s->dice.state = s->options.seed;
+    s->dice.state = s->founding.state = s->options.seed;
     s->story_hash = 0xcbf29ce484222325ull;
     throw_for(s);
-    s->offices_len = 2 + dice_below(&s->dice, 4);
+    s->offices_len = SIM_OFFICES_LEAST + dice_below(&s->dice, SIM_OFFICES_SPREAD);
     if (s->options.offices) s->offices_len = s->options.offices;
     s->rosters = 1;
     for (unsigned i = 0; i < s->offices_len; i++) office_found(s, i);
@@ -216,4 +216,17 @@ enum sim_exit sim_run(const struct sim_options *options, struct sim *s)
     s->calm_took_ms = s->now_ms - calm_at;
     close_all(s);
     return s->verdict;
+}
+
+void sim_prepare(unsigned offices, struct sim *s)
+{
+    *s = (struct sim){.options.offices = offices};
+    open_all(s);
+    for (unsigned i = 0; i < offices; i++) {
+        struct sim_office *o = &s->offices[i];
+        sim_must(kt_memory_open(o->disk, &o->store) == KT_OK, "a disk does not open");
+        organisation_keyring(o->store, &o->world.world, i + 1, &o->keyring);
+        for (s->rosters = 2; s->rosters <= SIM_ROSTERS_MAX; s->rosters++) organisation_renew(s, o->keyring, i + 1);
+    }
+    close_all(s);
 }

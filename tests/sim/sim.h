@@ -22,16 +22,18 @@
 
 #include <stdio.h>
 
-#define SIM_OFFICES_MAX  8u
-#define SIM_QUANTUM_MS   10u
-#define SIM_EPOCH_MS     1772323200000ull /* 2026-03-01 */
-#define SIM_CALM_MS_MAX  120000u          /* then every office that is linked must show the same */
-#define SIM_STORY_LINE   512u
-#define SIM_ENTITIES_MAX 61u
-#define SIM_ROSTERS_MAX  6u
-#define SIM_COMPARTMENTS 5u
-#define SIM_CORE         1u
-#define SIM_LINES_MAX    (SIM_OFFICES_MAX * (SIM_OFFICES_MAX - 1)) /* two between any two offices */
+#define SIM_OFFICES_MAX    8u
+#define SIM_OFFICES_LEAST  2u
+#define SIM_OFFICES_SPREAD 4u /* by the seed: so many different numbers of offices */
+#define SIM_QUANTUM_MS     10u
+#define SIM_EPOCH_MS       1772323200000ull /* 2026-03-01 */
+#define SIM_CALM_MS_MAX    120000u          /* then every office that is linked must show the same */
+#define SIM_STORY_LINE     512u
+#define SIM_ENTITIES_MAX   61u
+#define SIM_ROSTERS_MAX    6u
+#define SIM_COMPARTMENTS   5u
+#define SIM_CORE           1u
+#define SIM_LINES_MAX      (SIM_OFFICES_MAX * (SIM_OFFICES_MAX - 1)) /* two between any two offices */
 
 enum sim_exit {
     SIM_OK = 0,
@@ -245,7 +247,7 @@ void judge_links(struct sim *s, struct sim_office *o);     /* judge_links.c: whi
 void judge_steps(struct sim *s, struct sim_office *o, const struct kt_vector *now);
 void judge_causes(struct sim *s, struct sim_office *o);
 void judge_tokens(struct sim *s, struct sim_office *o);
-void judge_end(struct sim *s);                             /* all offices, everything */
+void judge_end(struct sim *s);       /* all offices, everything */
 bool judge_converged(struct sim *s); /* equal vectors, nothing held; unequal digests then end the run */
 bool judge_linked(struct sim *s, struct sim_office *o, unsigned link); /* by what the office holds, it joins */
 /* Another number whenever other writes are to be seen by one who holds `v`. */
@@ -325,13 +327,16 @@ void chaos_run(struct sim *s);
 void chaos_calm(struct sim *s); /* lies end, or become those of one who never ends */
 
 enum sim_exit sim_run(const struct sim_options *o, struct sim *s);
+/* Founds so many offices and forgets them: what is the same in every seed is then known to this process, and to those
+ * that are forked off it. */
+void sim_prepare(unsigned offices, struct sim *s);
 
 /* organisation.c */
-void organisation_admit(struct kt_store *store, struct kt_world *world, unsigned offices, kt_member m,
+void organisation_admit(struct sim *s, struct kt_store *store, struct kt_world *world, kt_member m,
                         struct kt_keyring **out);
 void organisation_keyring(struct kt_store *store, struct kt_world *world, kt_member m, struct kt_keyring **out);
-/* Takes in the rosters up to a version, as an operator brings them. */
-void organisation_renew(struct kt_keyring *k, unsigned offices, kt_member m, uint32_t versions);
+/* Takes in the rosters issued so far, as an operator brings them.  No office runs while the authority works. */
+void organisation_renew(struct sim *s, struct kt_keyring *k, kt_member m);
 const uint8_t *organisation_id_key(void);
 kt_compartment organisation_compartment(const char *system);
 bool organisation_reads(unsigned offices, kt_member m, kt_compartment c);
