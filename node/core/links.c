@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define NO_MEMBER "is no member of this organisation any more"
+
 struct kt_peer_link *kt_replica_link(const struct kt_replica *r, uint64_t id)
 {
     for (uint32_t i = 0; i < r->links_len; i++)
@@ -38,6 +40,8 @@ static int greet(const struct kt_roster *roster, uint64_t link, struct kt_effect
 int kt_replica_on_link_up(struct kt_replica *r, const struct kt_event *ev, struct kt_effects *fx)
 {
     if (kt_replica_link(r, ev->link)) return KT_EBUG;
+    const struct kt_roster_member *m = r->roster ? kt_roster_member(r->roster, ev->member) : NULL;
+    if (m && m->revoked) return kt_fx_close(fx, ev->link, NO_MEMBER); /* it knows an older roster */
     if (r->links_len == r->links_cap) {
         uint32_t cap = r->links_cap ? r->links_cap * 2 : 8;
         struct kt_peer_link **links = realloc(r->links, cap * sizeof(struct kt_peer_link *));
@@ -148,7 +152,7 @@ static enum roster_move move_of(const struct kt_roster *roster, const struct kt_
 static int announce(const struct kt_roster *roster, const struct kt_peer_link *l, struct kt_effects *fx)
 {
     enum roster_move move = move_of(roster, l);
-    if (move == MOVE_CLOSE) return kt_fx_close(fx, l->id, "is no member of this organisation any more");
+    if (move == MOVE_CLOSE) return kt_fx_close(fx, l->id, NO_MEMBER);
     int err = move == MOVE_OPEN ? greet(roster, l->id, fx) : KT_OK;
     if (!err && l->greeted && l->peer_roster < roster->version) err = kt_link_push_rosters(l, l->peer_roster, fx);
     return err;

@@ -130,8 +130,16 @@ static uint64_t next_link(struct site *s) { return s->office->member * 1000u + +
 void site_join(struct site *a, struct site *b)
 {
     const uint64_t link = next_link(a);
-    bring_up(a, link, b->office->member, b);
     bring_up(b, link, a->office->member, a);
+    site_step(b);
+    struct kt_input *came = a->inbox, **end = a->end; /* a line takes its time: both have greeted before either hears */
+    a->inbox = NULL;
+    a->end = &a->inbox;
+    bring_up(a, link, b->office->member, b);
+    site_step(a);
+    if (!came) return;
+    *a->end = came;
+    a->end = end;
 }
 
 void site_part(struct site *a, struct site *b)

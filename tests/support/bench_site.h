@@ -64,7 +64,7 @@ void site_restart(struct site *s);
 /* The same on another disk, in memory (taken over), as one that was restored: its files are not those it left. */
 void site_restore(struct site *s, struct kt_memory_disk *disk);
 
-/* A link between two, up at both.  And gone at both. */
+/* A link between two, up at both, greetings on their way (a step of each).  And gone at both. */
 void site_join(struct site *a, struct site *b);
 void site_part(struct site *a, struct site *b);
 /* A link to a member the test speaks for, with greetings said: what it has to say follows by site_say. */

@@ -140,7 +140,6 @@ struct kt_bytes rogue_seal(struct rogue *r)
 struct kt_bytes rogue_reseal(struct rogue *r, struct kt_batch *b)
 {
     struct kt_buf out;
-    uint8_t *signature = kt_arena_alloc(&r->arena, KT_SIGNATURE_BYTES);
     for (uint32_t i = 0; i < b->seal.sections_len; i++) {
         struct kt_section *s = &b->sections[i];
         struct kt_hasher h;
@@ -154,6 +153,13 @@ struct kt_bytes rogue_reseal(struct rogue *r, struct kt_batch *b)
     kt_buf_init(&out, KT_BATCH_BYTES_MAX);
     OK(kt_seal_encode(&b->seal, &out));
     b->seal_bytes = rogue_kept(r, &out);
+    return rogue_sign(r, b);
+}
+
+struct kt_bytes rogue_sign(struct rogue *r, struct kt_batch *b)
+{
+    struct kt_buf out;
+    uint8_t *signature = kt_arena_alloc(&r->arena, KT_SIGNATURE_BYTES);
     OK(kt_sign(KT_LABEL_SEAL, kt_keyring_identity(r->keyring)->sign_secret, b->seal_bytes, signature));
     b->signature = kt_bytes(signature, KT_SIGNATURE_BYTES);
     r->previous = kt_seal_hash(b->seal_bytes);

@@ -44,6 +44,8 @@ struct kt_bytes rogue_seal(struct rogue *r);
 /* A batch taken apart and changed (headers, items, seal fields), with new hashes and a new signature; the rogue's chain
  * goes on from it. */
 struct kt_bytes rogue_reseal(struct rogue *r, struct kt_batch *b);
+/* The same with the seal's bytes as they are. */
+struct kt_bytes rogue_sign(struct rogue *r, struct kt_batch *b);
 /* Item `i` of section `s` sealed anew with what the clear part says, as a later version would. */
 void rogue_reclear(struct rogue *r, struct kt_batch *b, uint32_t s, uint32_t i, const struct kt_clear *clear,
                    const struct kt_dek *dek, struct kt_bytes change);

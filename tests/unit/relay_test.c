@@ -1,6 +1,6 @@
-/* What a line or the peer behind it may do to what it passes on: send it a thousand times, out of order, with holes, not
- * at all, without its keys, with another's.  Everybody ends with the same, knows what has not come, and waits for it
- * without asking itself to death. */
+/* What a line or the peer behind it may do to what it passes on: send it a thousand times, out of order, with holes,
+ * not at all, without its keys, with another's.  Everybody ends with the same, knows what has not come, and waits for
+ * it without asking itself to death. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,11 +77,7 @@ static void whatever_order_batches_come_in_the_end_is_the_same(void **state)
 {
     /* Six origins wrote one after the other to one field, each replacing what the one before wrote.  Their batches come
      * to three offices forwards, backwards, and from the middle: one value is live at each, the same. */
-    static const uint32_t orders[3][BATCHES] = {
-        {0, 1, 2, 3, 4, 5},
-        {5, 4, 3, 2, 1, 0},
-        {3, 1, 5, 0, 4, 2}
-    };
+    static const uint32_t orders[3][BATCHES] = {{0, 1, 2, 3, 4, 5}, {5, 4, 3, 2, 1, 0}, {3, 1, 5, 0, 4, 2}};
     struct site s[3], *all[] = {&s[0], &s[1], &s[2]};
     struct rogue r;
     struct kt_bytes batches[BATCHES];
@@ -89,10 +85,7 @@ static void whatever_order_batches_come_in_the_end_is_the_same(void **state)
     const struct kt_dek dek = rogue_key(&r, BENCH_REVENUE, 1);
     const struct kt_bytes wrap = rogue_wrap(&r, BENCH_REVENUE, 1);
     for (uint32_t i = 0; i < BATCHES; i++) {
-        const struct kt_dot before = {
-            {2, i},
-            1, kt_envelope_number(BENCH_REVENUE, 0), 0
-        };
+        const struct kt_dot before = {{2, i}, 1, kt_envelope_number(BENCH_REVENUE, 0), 0};
         const struct kt_op op = {.entity = rogue_ward(1),
                                  .field = KT_F_CUSTOMER_OCCUPATION,
                                  .has_value = true,
@@ -148,9 +141,7 @@ static void keeper_pulse(struct keeper *k, struct site *s, uint64_t link)
     const struct kt_head head = {k->rogue.origin, BATCHES};
     const struct kt_pulse p = {.hlc = k->rogue.hlc + (s->ms << 16), .heads = &head, .heads_len = 1};
     struct kt_bytes pulse = rogue_pulse(&k->rogue, &p);
-    const struct kt_peer_message m = {
-        .part = KT_PEER_PULSES, .pulses = {&pulse, 1}
-    };
+    const struct kt_peer_message m = {.part = KT_PEER_PULSES, .pulses = {&pulse, 1}};
     site_say(s, link, &m);
 }
 
@@ -164,15 +155,15 @@ static void keeper_serve(struct keeper *k, struct site *s, uint64_t link)
     for (uint32_t i = 0; pulls && i < m.pull.skip_len; i++)
         skips |= kt_origin_compare(m.pull.skip[i], k->rogue.origin) == 0;
     for (uint32_t n = 1; pulls && !skips && n <= BATCHES; n++)
-        if (n != k->missing && n > site_held_of(s, k->rogue.origin))
-            site_give(s, link, k->batches[n - 1], &k->wrap, 1);
+        if (n != k->missing && n > site_held_of(s, k->rogue.origin)) site_give(s, link, k->batches[n - 1], &k->wrap, 1);
     k->by_id += site_hear(s, link, KT_PEER_BATCHES_BY_ID, NULL);
 }
 
 static void a_gap_never_filled_costs_little_and_is_told(void **state)
 {
     /* A peer has lost the third batch of six and serves the rest, for two minutes: what comes before the gap counts,
-     * what comes after waits, the peer is not asked without end, and the status says so.  From another peer all comes. */
+     * what comes after waits, the peer is not asked without end, and the status says so.  From another peer all comes.
+     */
     struct site s;
     struct keeper k;
     site_open(&s, bench_office(*state, 1));
@@ -388,9 +379,7 @@ static void what_was_replaced_while_held_does_not_come_back(void **state)
     assert_int_equal(site_status(&late)->ledger.held, 1);
     site_restart(&late);
     const uint64_t again = site_admit(&late, 2);
-    const struct kt_peer_message m = {
-        .part = KT_PEER_WRAPS, .wraps = {&wrap, 1}
-    };
+    const struct kt_peer_message m = {.part = KT_PEER_WRAPS, .wraps = {&wrap, 1}};
     site_run(both, 2, 200);
     site_say(&late, again, &m);
     site_run(both, 2, 200);
