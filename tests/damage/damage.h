@@ -97,7 +97,7 @@ void site_answers(struct site *o, const struct questions *q, struct answers *out
     X(ROOT, "main tree", true)                                                                                         \
     X(BRANCH_HEADER, "branch header", true)                                                                            \
     X(BRANCH_NODE, "branch node", true)                                                                                \
-    X(BRANCH_KEY, "branch key", true)                                                                                  \
+    X(BRANCH_KEY, "branch key", false)                                                                                 \
     X(LEAF_HEADER, "leaf header", true)                                                                                \
     X(LEAF_PLACE, "leaf places", true)                                                                                 \
     X(NODE_HEADER, "node header", true)                                                                                \

@@ -2,7 +2,7 @@
 #include "damage/damage.h"
 
 #include "client/cli/json/json.h"
-#include "sim/sim.h" /* organisation.c: the authority, and what each office gets from it */
+#include "support/bench_organisation.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -20,8 +20,6 @@ void must(bool holds, const char *what)
     fprintf(stderr, "kontor-flips: %s\n", what);
     abort();
 }
-
-void sim_must(bool holds, const char *what) { must(holds, what); }
 
 /* ----------------------------------------------------------------------------------------------------------- dice */
 
@@ -147,27 +145,57 @@ void site_init(struct site *o, kt_member member)
 void site_found(struct site *o)
 {
     throw_from(1); /* the authority's bundles: the same for each */
-    organisation_admit(o->store, &o->world, OFFICES, o->member, &o->keyring);
+    bench_admit(o->store, &o->world, o->member, &o->keyring);
     kt_keyring_close(o->keyring);
     o->keyring = NULL;
 }
 
-static void root_key_of(const struct site *o, uint8_t out[KT_KEY_BYTES]) /* as organisation.c has it */
+/* The second roster begins a new epoch of every compartment's keys. */
+static void take_roster(struct kt_keyring *k)
 {
-    for (size_t i = 0; i < KT_KEY_BYTES; i++) out[i] = (uint8_t)(o->member * 7 + i);
+    struct kt_roster next = *kt_keyring_roster(k);
+    struct kt_roster_compartment compartments[KT_COMPARTMENTS_MAX];
+    struct kt_roster_bundle named[KT_COMPARTMENTS_MAX];
+    struct kt_buf bundles[KT_COMPARTMENTS_MAX], roster;
+    struct kt_bytes bundle_bytes[KT_COMPARTMENTS_MAX];
+    bool newer = false;
+    must(next.compartments_len <= KT_COMPARTMENTS_MAX && next.bundles_len <= KT_COMPARTMENTS_MAX, "a large roster");
+    for (uint32_t i = 0; i < next.compartments_len; i++) {
+        compartments[i] = next.compartments[i];
+        compartments[i].epoch = 2;
+    }
+    for (uint32_t i = 0; i < next.bundles_len; i++) {
+        named[i] = next.bundles[i];
+        bench_bundle(named[i].compartment, named[i].member, 2, &bundles[i]);
+        bundle_bytes[i] = kt_buf_bytes(&bundles[i]);
+        named[i].hash = kt_bundle_hash(bundle_bytes[i]);
+    }
+    next.previous = next.hash;
+    next.version = 2;
+    next.compartments = compartments;
+    next.bundles = named;
+    bench_sign_roster(&next, &roster);
+    const struct kt_bytes roster_bytes = kt_buf_bytes(&roster);
+    must(kt_keyring_take_rosters(k, &roster_bytes, 1, bundle_bytes, next.bundles_len, &newer) == KT_OK && newer,
+         "a roster is refused");
+    for (uint32_t i = 0; i < next.bundles_len; i++) kt_buf_free(&bundles[i]);
+    kt_buf_free(&roster);
 }
 
 void site_renew(struct site *o)
 {
-    uint8_t root_key[KT_KEY_BYTES];
-    root_key_of(o, root_key);
     site_close(o);
-    must(kt_keyring_open(o->store, &o->world, root_key, &o->keyring) == KT_OK, "a keyring does not open");
+    bench_keyring_open(o->store, &o->world, o->member, &o->keyring);
     throw_from(1);
-    organisation_renew(o->keyring, OFFICES, o->member, 2);
+    take_roster(o->keyring);
     kt_keyring_close(o->keyring);
     throw_from(2000 + o->member);
     must(site_open(o) == KT_OK, "an office does not open");
+}
+
+static void root_key_of(const struct site *o, uint8_t out[KT_KEY_BYTES]) /* as the bench has it */
+{
+    for (size_t i = 0; i < KT_KEY_BYTES; i++) out[i] = (uint8_t)(o->member * 7 + i);
 }
 
 int site_open(struct site *o)
