@@ -37,14 +37,14 @@ enum kt_event_kind {
     KT_EV_ROSTER,     /* roster: a newer one is in force (borrowed until the next such event); link: by which it came,
                          or 0 */
     KT_EV_ROSTER_REFUSED, /* link: what its peer gave as rosters does not follow ours */
-    KT_EV_INCARNATION, /* incarnation: the one to write in from now on */
-    KT_EV_TICK,       /* nothing but time passed */
+    KT_EV_INCARNATION,    /* incarnation: the one to write in from now on */
+    KT_EV_TICK,           /* nothing but time passed */
 };
 
 struct kt_event {
     enum kt_event_kind kind;
-    uint64_t now_ms;       /* wall clock */
-    uint64_t now_mono_ms;  /* monotonic */
+    uint64_t now_ms;      /* wall clock */
+    uint64_t now_mono_ms; /* monotonic */
     uint64_t link;
     kt_member member;
     bool roster_only;
@@ -60,20 +60,20 @@ struct kt_event {
 };
 
 enum kt_effect_kind {
-    KT_FX_ACCEPT,     /* journal this event's batch and apply it */
-    KT_FX_SEND,       /* message to link, after the commit */
-    KT_FX_SERVE,      /* link has grant left: stream to it from its cursor (kt_replica_cursor) what it wants */
-    KT_FX_SEND_ROSTERS, /* link, from_version: send signed rosters after it, with the bundles */
-    KT_FX_SEND_WRAPS, /* link, message: the pull that wants them; send those that are here */
-    KT_FX_SEND_BATCHES, /* link, message: the asks; send those single batches as an answer */
+    KT_FX_ACCEPT,        /* journal this event's batch and apply it */
+    KT_FX_SEND,          /* message to link, after the commit */
+    KT_FX_SERVE,         /* link has grant left: stream to it from its cursor (kt_replica_cursor) what it wants */
+    KT_FX_SEND_ROSTERS,  /* link, from_version: send signed rosters after it, with the bundles */
+    KT_FX_SEND_WRAPS,    /* link, message: the pull that wants them; send those that are here */
+    KT_FX_SEND_BATCHES,  /* link, message: the asks; send those single batches as an answer */
     KT_FX_SEND_ERASURES, /* link: send all erasures */
-    KT_FX_SEND_PROOFS, /* link: send all proofs of forks */
-    KT_FX_PULSE,      /* issue our pulse now, hand it back through kt_replica_own_pulse, relay bundles follow */
-    KT_FX_KEEP_PULSE, /* member, message: its newest pulse alone, to be kept durably */
-    KT_FX_FORK,       /* origin: the event's batch is of another side than ours: keep the proof, frozen until a cut */
+    KT_FX_SEND_PROOFS,   /* link: send all proofs of forks */
+    KT_FX_PULSE,         /* issue our pulse now, hand it back through kt_replica_own_pulse, relay bundles follow */
+    KT_FX_KEEP_PULSE,    /* member, message: its newest pulse alone, to be kept durably */
+    KT_FX_FORK, /* origin: the event's batch is of another side than ours: keep the proof, frozen until a cut */
     KT_FX_OWN_HEAD_AHEAD, /* a peer holds batches of our own that we lack, or ours has forked: take a new incarnation
                              with the next write */
-    KT_FX_CLOSE,      /* link, why */
+    KT_FX_CLOSE,          /* link, why */
 };
 
 struct kt_effect {
@@ -117,6 +117,8 @@ int kt_replica_own_pulse(struct kt_replica *r, struct kt_bytes encoded, const st
  * author directly, give it one round trip before it is sent. */
 enum kt_want { KT_WANT_NO, KT_WANT_YES, KT_WANT_PAUSE, KT_WANT_FULL /* grant used up */ };
 const struct kt_vector *kt_replica_cursor(const struct kt_replica *r, uint64_t link);
+/* The origins its last pull asked to leave out. */
+const struct kt_origin *kt_replica_skipped(const struct kt_replica *r, uint64_t link, uint32_t *n);
 enum kt_want kt_replica_wants(const struct kt_replica *r, uint64_t link, struct kt_origin o, uint64_t number,
                               uint64_t bytes, uint64_t now_mono_ms);
 /* What the link lacks is not in the journal any more: nothing more is served to it before its next pull. */
@@ -131,9 +133,9 @@ struct kt_peer_status {
     kt_member member;
     bool linked;
     uint64_t link;
-    uint64_t last_pulse_mono_ms;      /* when a new pulse of it last came, by whatever way; 0: never in this life */
-    kt_hlc pulse_hlc;                 /* of its newest pulse */
-    uint64_t complete_through_ms;     /* everything it wrote up to then is held here; 0: not known */
+    uint64_t last_pulse_mono_ms;  /* when a new pulse of it last came, by whatever way; 0: never in this life */
+    kt_hlc pulse_hlc;             /* of its newest pulse */
+    uint64_t complete_through_ms; /* everything it wrote up to then is held here; 0: not known */
     bool behind_known;
     uint64_t batches_behind;          /* what we hold that it lacks */
     uint64_t we_lack_batches;         /* by its newest pulse's heads and vector, what it wrote that we lack */

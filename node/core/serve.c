@@ -163,6 +163,13 @@ const struct kt_vector *kt_replica_cursor(const struct kt_replica *r, uint64_t l
     return l ? &l->cursor : NULL;
 }
 
+const struct kt_origin *kt_replica_skipped(const struct kt_replica *r, uint64_t link, uint32_t *n)
+{
+    const struct kt_peer_link *l = kt_replica_link(r, link);
+    *n = l ? l->skip_len : 0;
+    return l ? l->skip : NULL;
+}
+
 static bool skips(const struct kt_peer_link *l, struct kt_origin o)
 {
     for (uint32_t i = 0; i < l->skip_len; i++)

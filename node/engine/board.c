@@ -8,6 +8,7 @@ struct kt_board {
     struct kt_vector held;
     struct kt_board_office *offices;
     uint32_t offices_len;
+    uint64_t turn; /* odd: shut */
     void (*changed)(void *ctx);
     void *changed_ctx;
 };
@@ -58,6 +59,25 @@ int kt_board_post(struct kt_board *b, const struct kt_vector *held, const struct
     else if (changed)
         changed(ctx);
     return e;
+}
+
+/* turn + 1 where it is not so yet */
+static void turn_to(struct kt_board *b, uint64_t odd)
+{
+    pthread_mutex_lock(&b->lock);
+    b->turn += (b->turn & 1) != odd;
+    pthread_mutex_unlock(&b->lock);
+}
+
+void kt_board_shut(struct kt_board *b) { turn_to(b, 1); }
+void kt_board_open(struct kt_board *b) { turn_to(b, 0); }
+
+uint64_t kt_board_turn(struct kt_board *b)
+{
+    pthread_mutex_lock(&b->lock);
+    const uint64_t turn = b->turn;
+    pthread_mutex_unlock(&b->lock);
+    return turn;
 }
 
 bool kt_board_covers(struct kt_board *b, const struct kt_head *heads, uint32_t n)

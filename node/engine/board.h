@@ -23,6 +23,12 @@ int kt_board_post(struct kt_board *b, const struct kt_vector *held, const struct
                   uint32_t n) KT_MUST;
 void kt_board_on_change(struct kt_board *b, void (*changed)(void *ctx), void *ctx);
 
+/* Engine thread: the store is being made again, and lookups meanwhile miss what is held. */
+void kt_board_shut(struct kt_board *b);
+void kt_board_open(struct kt_board *b);
+/* A lookup found the store whole where this said so (is even) before it and the same after it. */
+uint64_t kt_board_turn(struct kt_board *b);
+
 /* Does this node show everything these heads name? */
 bool kt_board_covers(struct kt_board *b, const struct kt_head *heads, uint32_t n);
 /* Freshness of every office; copies in the arena. */

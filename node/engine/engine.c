@@ -45,17 +45,44 @@ static int make_replica(struct kt_engine *e)
     if (err) return err;
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, 0);
     ev.roster = kt_keyring_roster_told(e->keyring);
-    kt_engine_heed_cut(e);
+    kt_engine_heed_own_cut(e);
     return kt_engine_replica(e, &ev, NULL);
 }
 
-void kt_engine_heed_cut(struct kt_engine *e)
+void kt_engine_heed_own_cut(struct kt_engine *e)
 {
     const struct kt_roster *roster = kt_keyring_roster(e->keyring);
-    const struct kt_origin self = kt_ledger_origin(e->ledger);
-    const struct kt_roster_member *m = kt_roster_member(roster, self.member);
-    /* one that is no member any more may write nothing, under whatever incarnation */
-    if (m && !m->revoked && kt_roster_cut(roster, self, 0) != UINT64_MAX) e->head_ahead = true;
+    const struct kt_origin self = kt_ledger_origin(e->ledger), next = {self.member, KT_INCARNATION_OTHERS};
+    for (uint32_t i = 0; i <= roster->compartments_len; i++) {
+        const kt_compartment c = i ? roster->compartments[i - 1].number : 0;
+        if (kt_roster_cut(roster, self, c) < kt_roster_cut(roster, next, c)) e->head_ahead = true;
+    }
+}
+
+/* Links start anew from what counts now, as after a group that failed. */
+static void drop_links(struct kt_engine *e, const char *why)
+{
+    for (uint32_t i = 0; i < e->links_len; i++) {
+        kt_engine_drop_outgoing(&e->links[i]);
+        e->config.transport->close_link(e->config.transport, e->links[i].id, why);
+    }
+    e->links_len = 0;
+}
+
+int kt_engine_heed_cuts(struct kt_engine *e)
+{
+    bool changed = false;
+    kt_board_shut(e->config.board); /* a store that is made again is not to be looked at */
+    int err = kt_ledger_heed_cuts(e->ledger, &changed);
+    e->cuts_due = err == KT_EAGAIN;
+    if (e->cuts_due) return KT_OK;
+    kt_engine_heed_own_cut(e);
+    if (err || !changed) return err;
+    kt_engine_note(e, "cut", "the newest roster cuts what was applied: the store was made again without it");
+    drop_links(e, "starting anew after a cut");
+    e->keys_came = true;
+    err = make_replica(e);
+    return err ? err : kt_engine_publish(e);
 }
 
 struct kept {
@@ -86,9 +113,7 @@ static int recall_pulses(struct kt_engine *e)
     err = kt_journal_pulses(s, t, collect_pulse, &k);
     s->ops->abort(t);
     if (err || k.len == 0) return err;
-    const struct kt_peer_message m = {
-        .part = KT_PEER_PULSES, .pulses = {k.pulses, k.len}
-    };
+    const struct kt_peer_message m = {.part = KT_PEER_PULSES, .pulses = {k.pulses, k.len}};
     struct kt_event ev = kt_engine_event(e, KT_EV_MESSAGE, 0);
     ev.message = &m;
     err = kt_engine_replica(e, &ev, NULL);
@@ -186,11 +211,7 @@ static int fail_group(struct kt_engine *e, int why)
                        kt_error_advice(why));
     }
     e->count.last_commit_error = why;
-    for (uint32_t i = 0; i < e->links_len; i++) {
-        kt_engine_drop_outgoing(&e->links[i]);
-        e->config.transport->close_link(e->config.transport, e->links[i].id, "starting anew after a failed commit");
-    }
-    e->links_len = 0;
+    drop_links(e, "starting anew after a failed commit");
     e->ask_again = true;
     kt_engine_answer(e, why);
     int err = make_replica(e);
@@ -396,6 +417,8 @@ static int tick(struct kt_engine *e)
     e->last_tick_mono_ms = now;
     struct kt_event ev = kt_engine_event(e, KT_EV_TICK, 0);
     int err = catch_up(e, now);
+    if (!err && e->cuts_due) err = kt_engine_heed_cuts(e);
+    if (!e->cuts_due && !kt_ledger_lags(e->ledger)) kt_board_open(e->config.board);
     if (!err) err = kt_engine_search_on(e);
     return err ? err : kt_engine_replica(e, &ev, NULL);
 }
@@ -411,7 +434,7 @@ int kt_engine_step(struct kt_engine *e, struct kt_input *const *inputs, uint32_t
     for (uint32_t i = 0; i < n && !err; i++)
         if (inputs[i]->kind == KT_IN_CALL) err = handle(e, inputs[i]);
     if (!err) err = survive_full(e, tick(e));
-    if (!err) err = kt_engine_commit(e); /* a tick may keep pulses */
+    if (!err) err = kt_engine_commit(e);                                     /* a tick may keep pulses */
     if (!err && e->head_ahead) err = survive_full(e, settle_head(e, &wait)); /* before a stop can forget it */
     if (!err) err = kt_engine_serve(e);
     kt_engine_flush(e);

@@ -120,6 +120,19 @@ static int standing(struct kt_engine *e, const struct kt_opened *o)
                              kt_vector_find(kt_ledger_vector(e->ledger), o->batch.seal.origin));
 }
 
+/* It was opened ahead: the roster it names may have come since, or one with another cut. */
+static int judge_now(struct kt_engine *e, struct kt_intake *i, uint32_t n, int *verdict)
+{
+    struct kt_opened *o = &i->opened[n];
+    const struct kt_answer_batch *b = &i->message.answer.batches[n];
+    int err = KT_OK;
+    if (o->judged_by != kt_keyring_roster(e->keyring)->version)
+        err = kt_open_batch(e->keyring, NULL, o->bytes, b->wraps, b->wraps_len, &i->arena, o);
+    if (err && err != KT_ELIMIT) return err;
+    *verdict = err ? err : standing(e, o); /* KT_ELIMIT: this frame opens into too much, and is its peer's */
+    return KT_OK;
+}
+
 static int take_answer(struct kt_engine *e, struct kt_intake *i)
 {
     struct kt_answer *a = &i->message.answer;
@@ -130,13 +143,8 @@ static int take_answer(struct kt_engine *e, struct kt_intake *i)
         struct kt_event ev = kt_engine_event(e, KT_EV_BATCH, i->link);
         ev.seal = &o->batch.seal;
         ev.seal_hash = &o->batch.seal_hash;
-        ev.verdict = standing(e, o);
+        if ((err = judge_now(e, i, n, &ev.verdict))) break;
         if (ev.verdict && ev.verdict != KT_EDUPLICATE) e->count.refused_batches++;
-        if (o->verdict == KT_EROSTER) { /* its roster may have come since it was opened ahead */
-            err = kt_open_batch(e->keyring, NULL, o->bytes, a->batches[n].wraps, a->batches[n].wraps_len, &i->arena, o);
-            if (err && err != KT_ELIMIT) break;
-            ev.verdict = err ? err : standing(e, o); /* KT_ELIMIT: this frame opens into too much, and is its peer's */
-        }
         if (ev.verdict == KT_EFORK) err = kt_engine_commit(e); /* its proof needs what came before it in the journal */
         if (!err) err = kt_engine_search(e, i->link, o);
         if (!err) err = kt_engine_replica(e, &ev, o);
@@ -178,7 +186,7 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
     ev.roster = kt_keyring_roster_told(e->keyring);
     err = kt_engine_replica(e, &ev, NULL);
     if (!err) err = kt_engine_forks_cut(e);
-    kt_engine_heed_cut(e);
+    if (!err) err = kt_engine_heed_cuts(e);
     close_strangers(e);
     return err;
 }

@@ -17,7 +17,9 @@ struct kt_engine_link *kt_engine_link(struct kt_engine *e, uint64_t link)
     return NULL;
 }
 
-#define OUTGOING_BYTES_MAX (48u << 20) /* to one link: all rosters and bundles there can be, and batches behind them */
+#define OUTGOING_BYTES_MAX                                                                                             \
+    (48u << 20) /* to one link: all rosters and bundles there can be, and batches behind them                          \
+                 */
 
 /* A peer that asks on and on and reads nothing is not waited for. */
 static int give_up(struct kt_engine *e, struct kt_engine_link *l)
@@ -215,7 +217,9 @@ int kt_engine_send_batches(struct kt_engine *e, uint64_t link, const struct kt_p
     filling_begin(&f, e, link);
     for (uint32_t i = 0; i < asks->asks.len && !err && f.frames < FRAMES_PER_SERVE_MAX; i++) {
         struct kt_journal_entry entry;
-        err = kt_journal_find(s, t, asks->asks.items[i].origin, asks->asks.items[i].number, &entry);
+        const struct kt_ask *ask = &asks->asks.items[i];
+        if (ask->number > kt_roster_cut(kt_keyring_roster(e->keyring), ask->origin, 0)) continue;
+        err = kt_journal_find(s, t, ask->origin, ask->number, &entry);
         if (!err)
             err = add_batch(&f, entry.batch, &decoded);
         else if (err == KT_ENOTFOUND || err == KT_ESNAPSHOT)
@@ -257,6 +261,24 @@ static int stream(struct filling *f, struct kt_txn *t, uint64_t position, bool *
     return f->builder.batches_len ? finish_frame(f, err == KT_ENOTFOUND) : KT_OK;
 }
 
+/* What the journal has and the link is not to get: without these the walk would begin at them each time. */
+static int passed_over(struct kt_engine *e, uint64_t link, const struct kt_vector *cursor, struct kt_origin **out,
+                       size_t *n)
+{
+    size_t cut_len;
+    uint32_t skip_len;
+    const struct kt_origin *cut = kt_ledger_cut_origins(e->ledger, &cut_len);
+    const struct kt_origin *skip = kt_replica_skipped(e->replica, link, &skip_len);
+    *n = 0;
+    *out = kt_arena_array(&e->arena, cut_len + skip_len + 1, sizeof **out);
+    if (!*out) return KT_ELIMIT;
+    for (uint32_t i = 0; i < skip_len; i++) (*out)[(*n)++] = skip[i];
+    for (size_t i = 0; i < cut_len; i++)
+        if (kt_vector_get(cursor, cut[i]) >= kt_vector_get(kt_ledger_vector(e->ledger), cut[i]))
+            (*out)[(*n)++] = cut[i];
+    return KT_OK;
+}
+
 static int snapshot_required(struct kt_engine *e, uint64_t link)
 {
     struct kt_peer_message m = {.part = KT_PEER_ANSWER};
@@ -272,10 +294,13 @@ static int serve_link(struct kt_engine *e, uint64_t link, bool *more)
     struct filling f;
     uint64_t position;
     const struct kt_vector *cursor = kt_replica_cursor(e->replica, link);
+    struct kt_origin *without;
+    size_t without_len;
     if (!cursor) return KT_OK;
-    int err = s->ops->begin(s, KT_ENV_JOURNAL, false, &t);
+    int err = passed_over(e, link, cursor, &without, &without_len);
+    if (!err) err = s->ops->begin(s, KT_ENV_JOURNAL, false, &t);
     if (err) return err;
-    err = kt_journal_first_missing(s, t, cursor, NULL, 0, &position);
+    err = kt_journal_first_missing(s, t, cursor, without, without_len, &position);
     if (!err) {
         filling_begin(&f, e, link);
         err = stream(&f, t, position, more);

@@ -77,6 +77,7 @@ struct kt_engine {
     struct kt_fork forks[KT_PROOFS_MAX]; /* proved, and not cut yet */
     uint32_t forks_len;
     struct kt_search search;
+    bool cuts_due; /* a lookup stood in the way of making the store again */
 
     bool head_unsure;                  /* ask the peers for our own head before the first write */
     kt_member confirmed[KT_PEERS_MAX]; /* who has told us; some perhaps twice */
@@ -95,8 +96,10 @@ void kt_engine_note(struct kt_engine *e, const char *event, const char *format, 
 int kt_engine_group(struct kt_engine *e) KT_MUST;
 /* Our own head is known again after a move or another boot (unless a peer holds more of us). */
 int kt_engine_head_known(struct kt_engine *e) KT_MUST;
-/* Where the authority cut our own incarnation, the next write takes a new one: what follows a cut counts nowhere. */
-void kt_engine_heed_cut(struct kt_engine *e);
+/* Where the authority cut our own incarnation and not the next, that is taken: what follows a cut counts nowhere. */
+void kt_engine_heed_own_cut(struct kt_engine *e);
+/* The newest roster's cuts of whatever is held; between groups. */
+int kt_engine_heed_cuts(struct kt_engine *e) KT_MUST;
 bool kt_engine_unsure(const struct kt_engine *e); /* of our own head, and peers may still tell in time */
 /* Commits the open group where it has no places for so many batches more. */
 int kt_engine_make_room(struct kt_engine *e, uint32_t batches) KT_MUST;

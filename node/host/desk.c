@@ -107,6 +107,7 @@ static void run_lookup(struct kt_desk *d, struct kt_client_ref from, uint64_t bi
     const struct kt_desk_grant *g = grant_of(d, bits);
     const struct kt_grant grant = {g ? g->compartments : NULL, g ? g->len : 0};
     struct kt_reply reply = {.kind = r->kind};
+    const uint64_t turn = kt_board_turn(d->config.board);
     int e = r->kind == KT_ASK_LOOKUP
                 ? kt_lookup_run(d->lookup, r, g ? &grant : NULL, &d->arena, &reply)
                 : kt_lookup_conflicts(d->lookup, r->conflict.id, g ? &grant : NULL, &d->arena, &reply);
@@ -114,6 +115,7 @@ static void run_lookup(struct kt_desk *d, struct kt_client_ref from, uint64_t bi
         e = kt_board_freshness(d->config.board, &d->arena, &reply.lookup.offices, &reply.lookup.offices_len);
         reply.lookup.now_ms = d->config.lookup.world->now_ms(d->config.lookup.world);
     }
+    if (turn & 1 || turn != kt_board_turn(d->config.board)) e = KT_EAGAIN; /* it did not see a whole store */
     if (e)
         refuse(d, from, r->kind, e, NULL);
     else

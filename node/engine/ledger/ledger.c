@@ -33,6 +33,8 @@ int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out)
         e = l->store->ops->discard(l->store);
         if (!e) e = kt_ledger_reload(l);
     }
+    bool again;
+    if (!e) e = kt_ledger_fit_store(l, &again);
     if (!e) e = kt_ledger_catch_up(l);
     if (e) {
         kt_ledger_close(l);
@@ -51,12 +53,18 @@ void kt_ledger_close(struct kt_ledger *l)
     kt_journal_writer_free(l->writer);
     kt_packer_free(l->packer);
     kt_vector_free(&l->vector);
+    free(l->cut);
     kt_arena_free(&l->arena);
     free(l);
 }
 
 const struct kt_vector *kt_ledger_vector(const struct kt_ledger *l) { return &l->vector; }
 struct kt_origin kt_ledger_origin(const struct kt_ledger *l) { return l->origin; }
+const struct kt_origin *kt_ledger_cut_origins(const struct kt_ledger *l, size_t *n)
+{
+    *n = l->cut_len;
+    return l->cut;
+}
 uint64_t kt_ledger_store_life(const struct kt_ledger *l) { return l->store_life; }
 uint64_t kt_ledger_position(const struct kt_ledger *l) { return l->position; }
 bool kt_ledger_lags(const struct kt_ledger *l) { return l->store_position < l->position; }
@@ -209,9 +217,18 @@ int kt_ledger_mark_store(struct kt_ledger *l, const struct kt_vector_entry *head
         kt_buf_be32(&b, heads[i].roster_version);
         e = b.err ? b.err : l->store->ops->put(t, KT_T_store_meta, kt_bytes(key, sizeof key), kt_buf_bytes(&b));
     }
-    kt_buf_clear(&b);
-    kt_buf_be64(&b, position);
-    if (!e) e = b.err ? b.err : l->store->ops->put(t, KT_T_store_meta, kt_str("position"), kt_buf_bytes(&b));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {
+        {"position", position},
+        {"roster", l->store_roster},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && !e; i++) {
+        kt_buf_clear(&b);
+        kt_buf_be64(&b, numbers[i].value);
+        e = b.err ? b.err : l->store->ops->put(t, KT_T_store_meta, kt_str(numbers[i].name), kt_buf_bytes(&b));
+    }
     kt_buf_free(&b);
     return e;
 }

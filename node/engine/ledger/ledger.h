@@ -36,6 +36,13 @@ uint64_t kt_ledger_store_life(const struct kt_ledger *l);
 uint64_t kt_ledger_position(const struct kt_ledger *l);    /* last journal position */
 struct kt_workset *kt_ledger_workset(struct kt_ledger *l); /* to read in, within a group */
 
+/* Between groups, after a newer roster: what its cuts leave of the vector, and the store made again where they change
+ * what was applied; *changed: they do.  Lookups meet a store that is not whole meanwhile.  KT_EAGAIN: one of them is
+ * under way, call again soon. */
+int kt_ledger_heed_cuts(struct kt_ledger *l, bool *changed) KT_MUST;
+/* Origins of which the journal has more than counts. */
+const struct kt_origin *kt_ledger_cut_origins(const struct kt_ledger *l, size_t *n);
+
 int kt_ledger_begin(struct kt_ledger *l) KT_MUST;
 /* A batch of another's, judged good and next in its chain.  `o` and all it borrows stay until the commit. */
 int kt_ledger_take(struct kt_ledger *l, struct kt_opened *o) KT_MUST;

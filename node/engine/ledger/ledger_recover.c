@@ -24,14 +24,15 @@ static int reload_journal(struct kt_ledger *l)
     if (!(e = kt_journal_span(l->store, t, &base, &next))) {
         l->position = next - 1;
         e = kt_journal_heads(l->store, t, each_head, l);
+        if (!e) e = kt_ledger_clip(l, t);
     }
     ops->abort(t);
     return e;
 }
 
-/* store_meta: "position" -> be64, "life" -> be64, 'v' origin 12 -> number be64, seal hash 32, clock be64, roster be32.
- */
-static int meta_number(struct kt_ledger *l, const char *name, uint64_t *out)
+/* store_meta: "position" -> be64, "life" -> be64, "roster" -> be64 (whose cuts it heeds), 'v' origin 12 -> number be64,
+ * seal hash 32, clock be64, roster be32. */
+int kt_ledger_store_number(struct kt_ledger *l, const char *name, uint64_t *out)
 {
     struct kt_bytes value;
     int e = l->store->ops->get(kt_workset_txn(l->workset), KT_T_store_meta, kt_str(name), &value);
@@ -41,18 +42,25 @@ static int meta_number(struct kt_ledger *l, const char *name, uint64_t *out)
     return r.err ? KT_EDAMAGED : KT_OK;
 }
 
-static int new_life(struct kt_ledger *l)
+int kt_ledger_write_life(struct kt_ledger *l, uint64_t life)
 {
     struct kt_buf b;
-    l->world->random(l->world, &l->store_life, sizeof l->store_life);
     kt_buf_init(&b, 16);
-    kt_buf_be64(&b, l->store_life);
+    kt_buf_be64(&b, life);
     int e = kt_workset_begin(l->workset, true);
     if (!e) e = l->store->ops->put(kt_workset_txn(l->workset), KT_T_store_meta, kt_str("life"), kt_buf_bytes(&b));
     kt_buf_free(&b);
+    l->store_life = life;
     if (!e) return kt_workset_commit(l->workset);
     kt_workset_abort(l->workset);
     return e;
+}
+
+static int new_life(struct kt_ledger *l)
+{
+    uint64_t life;
+    l->world->random(l->world, &life, sizeof life);
+    return kt_ledger_write_life(l, life);
 }
 
 int kt_ledger_reload(struct kt_ledger *l)
@@ -61,9 +69,9 @@ int kt_ledger_reload(struct kt_ledger *l)
     if (!e) e = kt_workset_begin(l->workset, false);
     if (e) return e;
     l->store_position = 0;
-    e = meta_number(l, "position", &l->store_position);
+    e = kt_ledger_store_number(l, "position", &l->store_position);
     if (e == KT_ENOTFOUND) e = KT_OK;
-    int life = e ? e : meta_number(l, "life", &l->store_life);
+    int life = e ? e : kt_ledger_store_number(l, "life", &l->store_life);
     kt_workset_abort(l->workset);
     return life == KT_ENOTFOUND ? new_life(l) : life;
 }
@@ -95,7 +103,7 @@ static int store_vector(struct kt_ledger *l, struct kt_vector *out)
     return e == KT_ENOTFOUND ? KT_OK : e;
 }
 
-/* One batch of the journal into the open transaction. */
+/* One batch of the journal into the open transaction.  One that is cut is passed over. */
 static int replay_one(struct kt_ledger *l, struct kt_txn *journal, uint64_t position, struct kt_vector *vector,
                       struct kt_arena *arena)
 {
@@ -106,7 +114,9 @@ static int replay_one(struct kt_ledger *l, struct kt_txn *journal, uint64_t posi
     if (!o) return KT_ELIMIT;
     if ((e = kt_open_batch(l->keyring, l->packer, entry.batch, NULL, 0, arena, o))) return e;
     if (o->verdict == KT_ECLUSTER) return KT_ECLUSTER; /* a journal put beside the keys of others */
-    if (o->verdict) return KT_EDAMAGED; /* it was good when it was taken */
+    if (o->verdict) return KT_EDAMAGED;                /* it was good when it was taken */
+    if (entry.number > kt_roster_cut(kt_keyring_roster(l->keyring), entry.origin, 0))
+        return kt_ledger_mark_store(l, NULL, 0, position);
     if ((e = kt_apply_batch(l->workset, vector, o, position, &l->count))) return e;
     const struct kt_seal *s = &o->batch.seal;
     const struct kt_vector_entry head = {s->origin, s->number, o->batch.seal_hash, s->hlc, s->roster_version};

@@ -39,13 +39,16 @@ struct kt_ledger {
     struct kt_origin origin;
     struct kt_clock clock;
     kt_hlc ceiling;
-    struct kt_vector vector; /* held, with what the open group took */
+    struct kt_vector vector; /* held and not cut, with what the open group took */
+    struct kt_origin *cut;   /* of which the journal has more than counts */
+    size_t cut_len, cut_cap;
     uint64_t position;       /* of the last batch in the journal (without the open group) */
     uint64_t store_position; /* that the store reflects */
     uint64_t store_life;
+    uint64_t store_roster; /* version of the roster whose cuts it heeds */
 
     bool in_group;
-    bool lost; /* what the journal and the store hold could not be read back after a group that failed */
+    bool lost;             /* what the journal and the store hold could not be read back after a group that failed */
     struct kt_arena arena; /* of the open group */
     struct kt_wrap_group *wraps;
     struct kt_journal_record records[KT_GROUP_RECORDS];
@@ -68,7 +71,14 @@ int kt_ledger_seal(struct kt_ledger *l) KT_MUST;
 int kt_ledger_catch_up(struct kt_ledger *l) KT_MUST;
 /* Reads vector and position back from the journal, position and vector of the store likewise. */
 int kt_ledger_reload(struct kt_ledger *l) KT_MUST;
-/* Writes what the store has to say of itself: position, and the heads that these records moved. */
+/* ledger_cuts.c: takes off the vector, as it was read from the journal, what does not count. */
+int kt_ledger_clip(struct kt_ledger *l, struct kt_txn *journal) KT_MUST;
+/* Makes the store again where other cuts were in force when batches were applied to it. */
+int kt_ledger_fit_store(struct kt_ledger *l, bool *made_again) KT_MUST;
+/* The store's life in tokens, durably; its rows of store_meta otherwise. */
+int kt_ledger_write_life(struct kt_ledger *l, uint64_t life) KT_MUST;
+int kt_ledger_store_number(struct kt_ledger *l, const char *name, uint64_t *out) KT_MUST; /* KT_ENOTFOUND */
+/* Writes what the store has to say of itself: position, cuts, and the heads that these records moved. */
 int kt_ledger_mark_store(struct kt_ledger *l, const struct kt_vector_entry *heads, uint32_t n,
                          uint64_t position) KT_MUST;
 

@@ -49,6 +49,13 @@ static int encode_change(struct kt_ledger *l, const struct kt_change *c, struct 
     return e;
 }
 
+/* Would the next batch of ours count?  What is written past a cut of our own counts nowhere. */
+static bool is_cut(const struct kt_ledger *l, kt_compartment c)
+{
+    const uint64_t last = kt_roster_cut(kt_keyring_roster(l->keyring), l->origin, c);
+    return last != UINT64_MAX && kt_vector_get(&l->vector, l->origin) >= last;
+}
+
 /* Encoded ahead of everything that cannot be taken back. */
 struct prepared {
     struct kt_bytes bytes;
@@ -59,7 +66,7 @@ static int prepare(struct kt_ledger *l, const struct kt_planned_change *p, struc
 {
     const struct kt_compartment_keys *keys = kt_keyring_compartment(l->keyring, p->compartment);
     const struct kt_roster_compartment *rc = kt_roster_compartment(kt_keyring_roster(l->keyring), p->compartment);
-    if (!keys || !rc) return KT_ERIGHTS;
+    if (!keys || !rc || is_cut(l, p->compartment)) return KT_ERIGHTS;
     struct kt_ward *ward;
     struct kt_draft_envelope *env = &out->envelope;
     int e = encode_change(l, &p->change, &out->bytes);
@@ -82,13 +89,11 @@ static int add_envelope(struct kt_ledger *l, const struct kt_planned_change *p, 
     if (r->envelope.stamp > d->stamp_max) d->stamp_max = r->envelope.stamp;
     d->envelopes[d->len++] = r->envelope;
     d->bytes += r->bytes.len + ENVELOPE_OVERHEAD_BYTES;
-    const struct kt_op_context at = {
-        .compartment = p->compartment,
-        .dot = {l->origin, d->number, r->envelope.envelope, 0},
-        .stamp = r->envelope.stamp,
-        .generation = r->envelope.generation,
-        .position = l->position + d->record + 1
-    };
+    const struct kt_op_context at = {.compartment = p->compartment,
+                                     .dot = {l->origin, d->number, r->envelope.envelope, 0},
+                                     .stamp = r->envelope.stamp,
+                                     .generation = r->envelope.generation,
+                                     .position = l->position + d->record + 1};
     return kt_apply_change(l->workset, &l->vector, at, &p->change);
 }
 
@@ -193,17 +198,15 @@ int kt_ledger_seal(struct kt_ledger *l)
     if (!e) e = kt_vector_set(&l->vector, &head);
     if (e) return e;
     l->records[d->record] = (struct kt_journal_record){.head = head, .batch = bytes};
-    l->wrote[l->wrote_len++] = (struct kt_wrote){
-        .seal = {.suite = KT_SUITE_1,
-                 .cluster = batch.cluster,
-                 .origin = l->origin,
-                 .number = d->number,
-                 .previous = batch.previous,
-                 .hlc = d->stamp_max,
-                 .roster_version = roster->version,
-                 .roster_hash = roster->hash},
-        .seal_hash = hash
-    };
+    l->wrote[l->wrote_len++] = (struct kt_wrote){.seal = {.suite = KT_SUITE_1,
+                                                          .cluster = batch.cluster,
+                                                          .origin = l->origin,
+                                                          .number = d->number,
+                                                          .previous = batch.previous,
+                                                          .hlc = d->stamp_max,
+                                                          .roster_version = roster->version,
+                                                          .roster_hash = roster->hash},
+                                                 .seal_hash = hash};
     d->open = false;
     return KT_OK;
 }

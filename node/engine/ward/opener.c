@@ -151,7 +151,8 @@ static int open_items(struct kt_keyring *k, struct kt_packer *packer, const stru
 int kt_open_batch(struct kt_keyring *k, struct kt_packer *packer, struct kt_bytes bytes, const struct kt_bytes *wraps,
                   uint32_t wraps_len, struct kt_arena *arena, struct kt_opened *out)
 {
-    *out = (struct kt_opened){.bytes = bytes};
+    const struct kt_roster *newest = kt_keyring_roster(k);
+    *out = (struct kt_opened){.bytes = bytes, .judged_by = newest ? newest->version : 0};
     out->verdict = kt_batch_decode(bytes, arena, &out->batch);
     if (out->verdict) return out->verdict == KT_ENOMEM ? KT_ENOMEM : KT_OK;
     const struct kt_roster *named = kt_keyring_roster_version(k, out->batch.seal.roster_version);

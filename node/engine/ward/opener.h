@@ -30,7 +30,8 @@ struct kt_opened_envelope {
 struct kt_opened {
     struct kt_bytes bytes; /* the batch as received */
     struct kt_batch batch;
-    int verdict; /* KT_OK: form, hashes and signature are good; else why not (kt_judge_seal) */
+    uint32_t judged_by; /* version of the newest roster then: by its cuts its sections count */
+    int verdict;        /* KT_OK: form, hashes and signature are good; else why not (kt_judge_seal) */
     struct kt_opened_envelope *envelopes;
     uint32_t envelopes_len;
     struct kt_bytes *wraps; /* those that came with it and are what its section headers say */

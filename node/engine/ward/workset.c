@@ -57,6 +57,8 @@ void kt_workset_abort(struct kt_workset *w)
     forget(w);
 }
 
+void kt_workset_exchanged(struct kt_workset *w) { kt_workset_digests_drop(w); }
+
 int kt_workset_commit(struct kt_workset *w)
 {
     int e = w->err ? w->err : kt_workset_flush(w);

@@ -39,6 +39,8 @@ struct kt_world *kt_workset_world(struct kt_workset *w);
 int kt_workset_flush(struct kt_workset *w) KT_MUST;
 int kt_workset_commit(struct kt_workset *w) KT_MUST; /* flush and commit; ends the transaction either way */
 void kt_workset_abort(struct kt_workset *w);
+/* Another store stands under it, by the port's restore or discard: what was kept of the one before goes. */
+void kt_workset_exchanged(struct kt_workset *w);
 
 /* The ward, loaded on first use (empty where it has no row).  KT_EKEY: this node does not read the compartment;
  * KT_EDAMAGED: its row does not open. */

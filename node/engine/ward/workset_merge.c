@@ -70,13 +70,21 @@ static int port_holding(void *ctx, const struct kt_op_context *at, const struct 
     return e == KT_EEND ? KT_OK : e;
 }
 
+/* A cut batch counts as present and empty. */
+static bool is_cut(struct kt_workset *w, const struct kt_dot *dot)
+{
+    const struct kt_roster *r = kt_keyring_roster(w->keyring);
+    return r && dot->batch > kt_roster_cut(r, dot->origin, 0);
+}
+
 /* Has the op of this dot taken effect: its batch is here (or it stands earlier in the batch being merged), and its
  * envelope is not held. */
 static int port_settled(void *ctx, const struct kt_op_context *at, const struct kt_dot *dot, bool *out)
 {
     struct kt_workset *w = ctx;
     const bool same_batch = kt_origin_compare(dot->origin, at->dot.origin) == 0 && dot->batch == at->dot.batch;
-    *out = kt_vector_get(w->vector, dot->origin) >= dot->batch || (same_batch && kt_dot_compare(dot, &at->dot) < 0);
+    *out = kt_vector_get(w->vector, dot->origin) >= dot->batch || (same_batch && kt_dot_compare(dot, &at->dot) < 0) ||
+           is_cut(w, dot);
     if (!*out) return KT_OK;
     struct kt_dot envelope = *dot;
     envelope.op = 0;
