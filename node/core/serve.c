@@ -213,13 +213,17 @@ enum kt_want kt_replica_wants(const struct kt_replica *r, uint64_t link, struct 
     return paused(r, l, (struct kt_head){o, number}, now_mono_ms) ? KT_WANT_PAUSE : KT_WANT_YES;
 }
 
-/* Is there anything that can be sent right now? */
+/* Is there anything that can be sent right now?  Asked with every tick and every batch: both vectors are walked once.
+ */
 bool kt_link_serve_ready(const struct kt_replica *r, const struct kt_peer_link *l, uint64_t now_mono_ms)
 {
+    const struct kt_vector_entry *c = l->cursor.entries, *end = c + l->cursor.len;
     if (!l->pulled || l->give_left == 0) return false;
     for (size_t i = 0; i < r->durable.len; i++) {
         const struct kt_vector_entry *e = &r->durable.entries[i];
-        uint64_t there = kt_vector_get(&l->cursor, e->origin);
+        int order = -1;
+        while (c < end && (order = kt_origin_compare(c->origin, e->origin)) < 0) c++;
+        uint64_t there = c < end && order == 0 ? c->number : 0;
         if (there >= e->number || skips(l, e->origin)) continue;
         if (!paused(r, l, (struct kt_head){e->origin, there + 1}, now_mono_ms)) return true;
     }

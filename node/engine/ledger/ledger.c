@@ -114,8 +114,6 @@ int kt_ledger_begin(struct kt_ledger *l)
     l->records_len = l->wrote_len = l->pulses_len = 0;
     l->draft.open = false;
     l->touched = false;
-    l->wrote = kt_arena_array(&l->arena, KT_GROUP_RECORDS, sizeof *l->wrote);
-    if (!l->wrote) return KT_ELIMIT;
     if ((e = kt_wrap_group_begin(l->keyring, &l->wraps))) return e;
     if ((e = kt_workset_begin(l->workset, true))) {
         kt_wrap_group_abort(l->wraps);

@@ -54,7 +54,7 @@ struct kt_ledger {
     struct kt_journal_record records[KT_GROUP_RECORDS];
     uint32_t records_len;
     struct kt_draft draft;
-    struct kt_wrote *wrote;
+    struct kt_wrote wrote[KT_GROUP_RECORDS];
     uint32_t wrote_len;
     struct kt_journal_group group;
     struct kt_journal_pulse_record pulses[KT_MEMBERS_MAX];
