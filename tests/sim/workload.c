@@ -141,9 +141,11 @@ static void drop(struct sim *s, struct sim_request *r)
 
 static void note_held(struct sim_office *o)
 {
+    const uint64_t so_far = kt_ledger_held_so_far(kt_engine_ledger(o->engine));
+    const bool before = o->held || so_far != o->held_so_far;
     o->held = false;
-    o->held = holds(o);
-    o->held_so_far = kt_ledger_held_so_far(kt_engine_ledger(o->engine));
+    o->held = before && holds(o); /* nothing is held that was not counted */
+    o->held_so_far = so_far;
 }
 
 void workload_stepped(struct sim_office *o)
@@ -183,6 +185,7 @@ void workload_settle(struct sim_office *o)
     }
     o->head = now;
     o->forgot = false;
+    o->held = true; /* for all it knows of its life before */
     note_held(o);
     o->requests_waiting = 0;
 }
