@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,13 +113,16 @@ int kt_pid_file_write(const char *path, struct kt_log *log)
 {
     if (!*path) return KT_OK;
     FILE *f = fopen(path, "we");
-    const bool good = f && fprintf(f, "%ld\n", (long)getpid()) > 0;
-    if ((f && fclose(f) != 0) || !good) {
-        kt_log(log, KT_LOG_ERROR, "pid-file", kt_log_text("path", path),
-               kt_log_text("do", "give a pid_file in a folder kontord may write"));
-        return KT_EIO;
-    }
-    return KT_OK;
+    bool good = f && fprintf(f, "%ld\n", (long)getpid()) > 0;
+    int why = good ? 0 : errno;
+    if (f && fclose(f) != 0 && good) good = false, why = errno;
+    if (good) return KT_OK;
+    const bool full = why == ENOSPC || why == EDQUOT; /* no reason not to serve: what is there can be read */
+    kt_log(log, full ? KT_LOG_WARN : KT_LOG_ERROR, "pid-file", kt_log_text("path", path),
+           kt_log_text("what", strerror(why)),
+           kt_log_text("do", full ? "free space on this disk: the node reads, and takes no writes meanwhile"
+                                  : "give a pid_file in a folder kontord may write"));
+    return full ? KT_OK : KT_EIO;
 }
 
 void kt_pid_file_remove(const char *path)

@@ -10,7 +10,8 @@
 int kt_node_files_keyring(const struct kt_config *c, struct kt_store *store, struct kt_world *world, struct kt_log *log,
                           struct kt_keyring **out) KT_MUST;
 
-int kt_pid_file_write(const char *path, struct kt_log *log) KT_MUST; /* "" writes none */
+/* "" writes none.  A disk without room is said and no error; KT_EIO: it cannot be written for another reason. */
+int kt_pid_file_write(const char *path, struct kt_log *log) KT_MUST;
 void kt_pid_file_remove(const char *path);
 
 #endif

@@ -1,4 +1,5 @@
-/* Inside the campaigns. */
+/* Inside the campaigns: processes that each take a share of the crashes, and images after a fault.  One process calls
+ * these; what they print is its. */
 #ifndef KT_CRASH_CAMPAIGN_PARTS_H
 #define KT_CRASH_CAMPAIGN_PARTS_H
 

@@ -80,6 +80,17 @@ static void make_image(const struct gallery *g, const char *base, uint32_t momen
     site_boot(base, how == DISK_POWER);
 }
 
+static void keep_copy(const char *base, const char *to)
+{
+    const pid_t child = fork();
+    int status;
+    if (child == 0) {
+        execlp("cp", "cp", "-rL", base, to, NULL);
+        _exit(127);
+    }
+    site_must(child > 0 && waitpid(child, &status, 0) == child && status == 0, to);
+}
+
 static bool judge_moment(const struct campaign *c, const struct gallery *g, uint32_t moment, enum disk_end how,
                          struct dice *dice, char why[512])
 {
@@ -88,11 +99,7 @@ static bool judge_moment(const struct campaign *c, const struct gallery *g, uint
     snprintf(base, sizeof base, "%s-image-%ld", g->base, (long)getpid());
     kt_scratch_remove(base);
     make_image(g, base, moment, how, dice);
-    if (c->keep) {
-        char command[3 * PATH_MAX];
-        snprintf(command, sizeof command, "cp -rL '%s' '%s'", base, c->keep);
-        site_must(system(command) == 0, c->keep);
-    }
+    if (c->keep) keep_copy(base, c->keep);
     size_t len;
     char *text = disk_notebook(&g->disk, moment, &len);
     book = (struct book){0};

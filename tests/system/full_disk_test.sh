@@ -43,12 +43,19 @@ writes() { kontor 2 put >/dev/null 2>&1 <<<'{"entity":"customer","source_system"
 await 30 "office-2 writes again" writes
 await 60 "the offices agree" agree
 
-# full again, killed, and started with room
+# full again, killed, and started with not a block to be had: it reads, and says what to do
 fill 512
 people 4 3000 | timeout 100 "$KONTOR_BIN/kontor" --node "ipc://$disk/kontor.sock" put >/dev/null 2>"$work/said-again" && fail "the disk does not fill up again"
 ops kill 2
+head -c 1G /dev/zero >>"$disk/of-somebody-else" 2>/dev/null && fail "the disk does not fill up to the last block"
+ops start 2 # without room for its pid file, too
+view 2 --source motor:ROOM >/dev/null || fail "a node started on a full disk does not read"
+kontor 2 put >/dev/null 2>"$work/said-full" <<<'{"entity":"customer","source_system":"motor","source_id":"FULL","kind":"person","occupation":"refused"}' &&
+    fail "a node started on a full disk takes what it cannot keep"
+grep -q "no space" "$work/said-full" || fail "it does not say that there is no space: $(head -n 3 "$work/said-full")"
+kontor 2 status --json | member problems | grep -qi "free" || fail "status does not say what to do about a full disk"
 rm -f "$disk/of-somebody-else"
-ops start 2
+await 30 "office-2 writes again" writes
 view 2 --source motor:ROOM >/dev/null || fail "office-2 has lost what it wrote between two full disks"
 await 120 "the offices agree" agree
 awk -v n="${acknowledged:-0}" 'NR <= n' "$work/people" | tail -n 400 | grep -o '"entity":"customer","source_system":"[^"]*","source_id":"[^"]*"' |

@@ -35,7 +35,9 @@ int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out)
     }
     bool again;
     if (!e) e = kt_ledger_fit_store(l, &again);
+    const bool shows = l->store_position > 0;
     if (!e) e = kt_ledger_catch_up(l);
+    if (e == KT_EFULL && shows) e = KT_OK; /* what it shows lags behind, as after a group that found no room */
     if (e) {
         kt_ledger_close(l);
         return e;
