@@ -84,6 +84,14 @@ static void measure(struct kt_peer_link *l, const struct kt_vector *acknowledged
     l->probe.number = 0;
 }
 
+/* A peer takes an author to hold all it ever wrote.  One that went back to older files says again what it holds. */
+static bool knows_more_of_us(const struct kt_replica *r, const struct kt_pull *pull)
+{
+    for (uint32_t i = 0; i < pull->heads_len; i++)
+        if (pull->heads[i].origin.member == r->config.self && !kt_replica_has(r, pull->heads[i])) return true;
+    return false;
+}
+
 static void take_pull(struct kt_replica *r, struct kt_peer_link *l, struct kt_replica_peer *peer, struct pulled *p,
                       const struct kt_event *ev)
 {
@@ -109,6 +117,7 @@ static void take_pull(struct kt_replica *r, struct kt_peer_link *l, struct kt_re
     l->heard_len = pull->heard_len;
     l->give = l->give_left = pull->grant_bytes < KT_GRANT_BYTES_MAX ? pull->grant_bytes : KT_GRANT_BYTES_MAX;
     l->pulled = l->serve_due = true;
+    l->whole_due = l->whole_due || knows_more_of_us(r, pull);
     peer->pulled = true;
     peer->wants_wraps = pull->want_wraps_len > 0;
     measure(l, &peer->acknowledged, ev->now_mono_ms);

@@ -1,7 +1,8 @@
 /* A token: the outside name of a moment in a node's life.  Opaque text of at most KT_TOKEN_CHARS_MAX characters
  * (base64url of the bytes in PROTOCOL.md with a keyed check).
  *
- * For waiting it is good anywhere in the organisation: a node that holds every head in it shows all its issuer showed.
+ * For waiting it is good anywhere in the organisation: a node that holds every head in it shows all its issuer showed
+ * (where more than KT_TOKEN_HEADS_MAX offices wrote what is live of the entity, all but the oldest of it).
  * As the basis of a put it is good at its issuer: the put replaces what was visible at `sequence`. */
 #ifndef KT_PROTO_TOKEN_H
 #define KT_PROTO_TOKEN_H

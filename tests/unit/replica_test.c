@@ -109,6 +109,28 @@ static void a_pause_loses_nothing(void **state)
     assert_int_equal(holds(w, 2, 0), 1);
 }
 
+/* Scenario: office-1 goes back to files that lack its own batch, and is linked to office-2 alone.  The batch comes to
+ * office-2 from office-3: an author is taken to hold what it wrote, and this one says that it does not. */
+static void a_forgetful_author_gets_its_own(void **state)
+{
+    struct world *w = *state;
+    world_open(w, 3);
+    const unsigned near = world_line(w, 0, 1), far = world_line(w, 1, 2), before = world_line(w, 0, 2);
+    world_link(w, before);
+    world_run(w, 200);
+    world_write(w, 0);
+    world_run(w, 200);
+    assert_int_equal(holds(w, 2, 0), 1);
+    world_restart(w, 0, 0);
+    assert_int_equal(holds(w, 0, 0), 0);
+    world_link(w, near);
+    world_run(w, 200);
+    world_link(w, far);
+    world_run(w, 1000);
+    assert_int_equal(holds(w, 1, 0), 1);
+    assert_int_equal(holds(w, 0, 0), 1);
+}
+
 /* Scenario: the line spoils everything and there is no other; the origin is tried again after a while, by then it is
  * mended. */
 static void a_refused_origin_is_tried_again(void **state)
@@ -400,6 +422,7 @@ int main(void)
         TEST(rosters_come_before_all_else), TEST(pulses_tell_how_complete_we_are),
         TEST(late_events_are_harmless),     TEST(who_sends_rubbish_is_hung_up_on),
         TEST(batches_are_taken_in_turn),    TEST(a_grant_is_renewed_at_half),
+        TEST(a_forgetful_author_gets_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
