@@ -31,7 +31,7 @@ void chaos_open(struct sim *s)
         .storm = rate(s, 4, 10, 60),
         .lie = rate(s, 4, 5, 60),
     };
-    if (s->offices_len < 3) s->chaos.lie = 0; /* nobody to hear the truth from */
+    if (s->offices_len < 3 || !s->mesh) s->chaos.lie = 0; /* nobody to hear the truth from */
     if (s->chaos.lie) s->liar = &s->offices[dice_below(&s->dice, s->offices_len)];
     s->lies_for_ever = s->liar && dice_in(&s->dice, 3);
     if (s->chaos.restore && !s->chaos.save) s->chaos.save = s->chaos.restore / 2;

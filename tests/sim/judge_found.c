@@ -14,7 +14,8 @@ static bool is_deleted(struct sim *s, struct sim_office *o, unsigned entity)
 static bool readable(struct sim *s, struct sim_office *o, unsigned entity)
 {
     const struct sim_entity *e = &s->entities[entity];
-    return !e->unjudged && e->kind != KT_IDENTITY_LINK && !is_deleted(s, o, entity) &&
+    if (e->kind == KT_TASK && !judge_can_be_seen(s, o, entity)) return false; /* nor its conflicts */
+    return !e->unjudged && e->own != SIM_CORE && !is_deleted(s, o, entity) &&
            organisation_reads(s->offices_len, o->number + 1, e->own);
 }
 
@@ -75,8 +76,6 @@ static uint32_t in_conflict(struct sim *s, struct sim_office *o, unsigned entity
 
 void judge_conflicts(struct sim *s, struct sim_office *o)
 {
-    static const uint32_t fields[] = {KT_F_CUSTOMER_OCCUPATION, KT_F_CUSTOMER_LEGAL_NAME, KT_F_CASE_SUBJECT,
-                                      KT_F_CASE_QUEUE, KT_F_CASE_ATTRIBUTE};
     struct kt_arena a;
     struct kt_reply reply = {.kind = KT_ASK_CONFLICTS};
     if (!o->up) return;
@@ -88,12 +87,13 @@ void judge_conflicts(struct sim *s, struct sim_office *o)
     for (unsigned i = 0; i < s->entities_len && !err; i++) {
         const struct sim_entity *e = &s->entities[i];
         if (!readable(s, o, i) || (e->kind == KT_CUSTOMER && !judge_known(s, o, i))) continue;
-        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
-            if (kt_field_kind(fields[f]) != e->kind) continue;
-            const uint32_t want = in_conflict(s, o, i, fields[f]), got = listed(&reply, e, fields[f]);
+        const struct sim_field *f;
+        for (uint32_t n = sim_fields_of(e->kind, &f); n-- > 0; f++) {
+            if (!f->listed) continue;
+            const uint32_t want = in_conflict(s, o, i, f->field), got = listed(&reply, e, f->field);
             if (want != got)
                 sim_fail(s, SIM_LOST, "office-%u lists %u conflicts of %s:%s field %x where there are %u",
-                         o->number + 1, got, e->system, e->id, fields[f], want);
+                         o->number + 1, got, e->system, e->id, f->field, want);
             s->checks++;
         }
     }

@@ -3,7 +3,6 @@
 #include "sim/judge.h"
 
 #include "proto/client/token.h"
-#include "proto/schema/fields.h"
 
 #include <stdlib.h>
 
@@ -20,11 +19,15 @@ void judge_steps(struct sim *s, struct sim_office *o, const struct kt_vector *no
     }
 }
 
-/* Does `v` hold all that `seen` holds?  What was lost with a restored office's files nobody waits for. */
-static const struct kt_vector_entry *lacking(const struct kt_vector *v, const struct kt_vector *seen)
+/* Does an office hold all that `seen` holds?  A restored one may hear from its peers what it had written itself before
+ * they know that it forgot. */
+static const struct kt_vector_entry *lacking(const struct sim_office *o, const struct kt_vector *seen)
 {
+    const struct kt_vector *v = &o->vector;
     for (size_t i = 0; i < seen->len; i++)
-        if (kt_vector_get(v, seen->entries[i].origin) < seen->entries[i].number) return &seen->entries[i];
+        if (kt_vector_get(v, seen->entries[i].origin) < seen->entries[i].number &&
+            (!o->restored_ms || seen->entries[i].origin.member != o->number + 1))
+            return &seen->entries[i];
     return NULL;
 }
 
@@ -35,7 +38,7 @@ void judge_causes(struct sim *s, struct sim_office *o)
     for (uint32_t i = from; i < s->writes_len && !s->liar; i++) {
         const struct sim_write *w = &s->writes[i];
         const struct kt_vector_entry *e;
-        if (w->at_risk || !judge_covers(&o->vector, w) || !(e = lacking(&o->vector, &w->seen))) continue;
+        if (w->at_risk || !judge_covers(&o->vector, w) || !(e = lacking(o, &w->seen))) continue;
         sim_fail(s, SIM_LOST, "office-%u has write %u and lacks what its author had seen: batch %u/%llx/%llu",
                  o->number + 1, w->number, e->origin.member, (unsigned long long)e->origin.incarnation,
                  (unsigned long long)e->number);
@@ -69,8 +72,8 @@ static void keep_token(struct sim *s, struct sim_office *o, unsigned entity)
 /* What is in the record's own compartment only those show who read it. */
 static bool shown_at(const struct sim *s, unsigned office, const struct sim_key *k)
 {
-    return k->field == KT_F_CUSTOMER_LEGAL_NAME || k->field == KT_F_CUSTOMER_CONTACT_POINT ||
-           organisation_reads(s->offices_len, office + 1, s->entities[k->entity].own);
+    const struct sim_field *f = sim_field(k->field);
+    return (f && f->core) || organisation_reads(s->offices_len, office + 1, s->entities[k->entity].own);
 }
 
 static bool live(const struct sim *s, const struct kt_vector *v, uint32_t write)
@@ -89,11 +92,13 @@ static void honour(struct sim *s, struct sim_office *o, const struct sim_token *
         all = all && kt_vector_get(&o->vector, t->heads[i].origin) >= t->heads[i].number;
     if (kt_board_covers(o->board, t->heads, t->heads_len) != all)
         sim_fail(s, SIM_LOST, "office-%u's board says otherwise of a token than its journal", o->number + 1);
-    if (!all || s->liar || e->unjudged) return;
+    /* a token names the newest batches: where more made what was shown, it does not stand for all of it */
+    if (!all || s->liar || e->unjudged || t->heads_len == KT_TOKEN_HEADS_MAX) return;
     for (uint32_t i = 0; i < s->writes_len; i++) {
         const struct sim_write *w = &s->writes[i];
-        if (w->key.entity != t->entity || !w->adds || w->at_risk || !judge_covers(&t->seen, w) ||
-            judge_covers(&o->vector, w) || !shown_at(s, t->office, &w->key) || !live(s, &t->seen, i))
+        if (w->key.entity != t->entity || !w->adds || !sim_field(w->key.field) || w->at_risk ||
+            !judge_covers(&t->seen, w) || judge_covers(&o->vector, w) || !shown_at(s, t->office, &w->key) ||
+            !live(s, &t->seen, i))
             continue;
         sim_fail(s, SIM_LOST, "office-%u honours a token of office-%u's for %s:%s and lacks write %u, shown there",
                  o->number + 1, t->office + 1, e->system, e->id, w->number);
@@ -106,5 +111,6 @@ void judge_tokens(struct sim *s, struct sim_office *o)
     const unsigned entity = dice_below(&s->dice, s->entities_len);
     const struct sim_token *t = &s->tokens[dice_below(&s->dice, SIM_TOKENS)];
     if (t->heads_len) honour(s, o, t);
-    if (s->entities[entity].kind != KT_IDENTITY_LINK && dice_in(&s->dice, 4)) keep_token(s, o, entity);
+    const uint32_t kind = s->entities[entity].kind;
+    if ((kind == KT_CUSTOMER || kind == KT_CASE) && dice_in(&s->dice, 4)) keep_token(s, o, entity);
 }

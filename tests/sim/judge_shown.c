@@ -20,11 +20,6 @@ static uint32_t number_in(struct kt_bytes value)
     return 0;
 }
 
-static const uint32_t judged_customer[] = {KT_F_CUSTOMER_OCCUPATION, KT_F_CUSTOMER_LEGAL_NAME,
-                                           KT_F_CUSTOMER_CONTACT_POINT, KT_F_CUSTOMER_IDENTIFIER, 0};
-static const uint32_t judged_case[] = {KT_F_CASE_SUBJECT, KT_F_CASE_QUEUE, KT_F_CASE_ATTRIBUTE, KT_F_CASE_INTERACTION,
-                                       0};
-
 struct shown {
     struct sim_office *office;
     const struct sim_entity *entity;
@@ -126,10 +121,29 @@ static bool has_number(const struct sim *s, const struct sim_office *o, unsigned
 {
     for (uint32_t i = 0; i < s->writes_len; i++) {
         const struct sim_write *w = &s->writes[i];
-        if (w->key.entity == entity && w->key.field != KT_F_CASE_INTERACTION && judge_covers(&o->vector, w))
-            return true;
+        const struct sim_field *f = sim_field(w->key.field);
+        if (w->key.entity == entity && !(f && f->before) && judge_covers(&o->vector, w)) return true;
     }
     return false;
+}
+
+/* In whose view it stands: a customer, or a case. */
+static unsigned home_of(const struct sim *s, unsigned entity)
+{
+    const struct sim_entity *e = &s->entities[entity];
+    return e->kind == KT_CUSTOMER || e->kind == KT_CASE ? entity : (unsigned)e->customer;
+}
+
+bool judge_can_be_seen(struct sim *s, struct sim_office *o, unsigned entity)
+{
+    const struct sim_entity *e = &s->entities[entity];
+    const unsigned home = home_of(s, entity);
+    const struct sim_entity *h = &s->entities[home];
+    const struct sim_key deleted = {home, KT_F_CUSTOMER_DELETED, 0};
+    if (e->unjudged || h->unjudged || e->kind == KT_IDENTITY_LINK) return false;
+    if (e->kind == KT_CUSTOMER) return true;
+    if (h->kind == KT_CASE) return organisation_reads(s->offices_len, o->number + 1, h->own) && has_number(s, o, home);
+    return judge_known(s, o, home) && judge_live(s, o, &deleted) == 0;
 }
 
 void judge_entity(struct sim *s, struct sim_office *o, unsigned entity)
@@ -137,19 +151,18 @@ void judge_entity(struct sim *s, struct sim_office *o, unsigned entity)
     const struct sim_entity *e = &s->entities[entity];
     struct kt_arena a;
     struct kt_reply reply;
-    if (!o->up || e->kind == KT_IDENTITY_LINK || e->unjudged) return;
-    const bool reads = organisation_reads(s->offices_len, o->number + 1, e->own);
-    if (e->kind == KT_CASE && (!reads || !has_number(s, o, entity))) return;
+    if (!o->up || !judge_can_be_seen(s, o, entity)) return;
     kt_arena_init(&a, 256u << 20);
-    const int err = judge_look(o, e, &a, &reply);
+    const int err = judge_look(o, &s->entities[home_of(s, entity)], &a, &reply);
     if (err && err != KT_ENOTFOUND)
         sim_fail(s, SIM_LOST, "office-%u does not answer for %s:%s: %s", o->number + 1, e->system, e->id,
                  kt_error_text(err));
     const struct section *sections = err ? NULL : decode(&a, &reply);
-    const uint32_t *fields = e->kind == KT_CASE ? judged_case : judged_customer;
-    for (; *fields && (!err || err == KT_ENOTFOUND); fields++) {
-        struct shown shown = {.office = o, .entity = e, .field = *fields};
-        if (*fields != KT_F_CUSTOMER_LEGAL_NAME && *fields != KT_F_CUSTOMER_CONTACT_POINT && !reads) continue;
+    const struct sim_field *f;
+    const uint32_t n = err && err != KT_ENOTFOUND ? 0 : sim_fields_of(e->kind, &f);
+    for (uint32_t k = 0; k < n; k++) {
+        struct shown shown = {.office = o, .entity = e, .field = f[k].field};
+        if (!f[k].core && !organisation_reads(s->offices_len, o->number + 1, e->own)) continue;
         for (uint32_t i = 0; !err && i < reply.lookup.sections_len; i++) read_section(&shown, &sections[i]);
         compare_field(s, entity, &shown);
     }

@@ -1,7 +1,8 @@
 /* Lines between offices.  A link carries whole frames in order, until it ends; what was on its way then is lost (of a
  * frame that came in part the session gives nothing on), and the two ends learn of it in their own time.  Lines do not
  * wait for each other.  Some seeds have two lines between any two offices: links of one pair that overlap, as while a
- * dead one is not noticed yet, so that the same batches come twice, and in another order. */
+ * dead one is not noticed yet, so that the same batches come twice, and in another order.  Some have a chain or a hub
+ * in place of a mesh. */
 #include "sim/sim.h"
 
 #include <stdlib.h>
@@ -20,9 +21,11 @@ static void lay(struct sim *s, unsigned a, unsigned b)
 void network_open(struct sim *s)
 {
     const unsigned each = dice_in(&s->dice, 5) ? 2 : 1;
+    const enum { MESH, CHAIN, HUB, MESHES } shape = dice_in(&s->dice, 2) ? MESH : dice_below(&s->dice, MESHES);
+    s->mesh = shape == MESH;
     for (unsigned a = 0; a < s->offices_len; a++)
         for (unsigned b = a + 1; b < s->offices_len; b++)
-            for (unsigned i = 0; i < each; i++) lay(s, a, b);
+            for (unsigned i = 0; i < each && (shape == MESH || (shape == HUB ? a == 0 : b == a + 1)); i++) lay(s, a, b);
 }
 
 static void drop_frames(struct sim_line *l, int way, uint64_t later_than_ms)

@@ -9,73 +9,9 @@
 #define LINE_BYTES      (SIM_PADDING_MAX + 1024u)
 #define ARENA_BYTES_MAX (64u << 20)
 
-static void line_of(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void line_of(char *out, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(out, LINE_BYTES, format, args);
-    va_end(args);
-    for (char *p = out; *p; p++)
-        if (*p == '\'') *p = '"';
-}
-
-/* {"entity":..,"source_system":..,"source_id":.. and no end */
-static void head_of(const struct sim_entity *e, char *out)
-{
-    line_of(out, "{'entity':'%s','source_system':'%s','source_id':'%s'", e->kind == KT_CASE ? "case" : "customer",
-            e->system, e->id);
-}
-
-static void put_register(const struct sim_entity *e, const char *name, uint32_t number, const char *padding, char *out)
-{
-    char head[LINE_BYTES / 4];
-    head_of(e, head);
-    line_of(out, "%s,'%s':'w%uz%s'}", head, name, number, padding);
-}
-
-static void put_contact(const struct sim_entity *e, uint32_t element, bool adds, uint32_t number, char *out)
-{
-    char head[LINE_BYTES / 4];
-    head_of(e, head);
-    if (adds)
-        line_of(out, "%s,'contactPoint':[{'system':'phone','value':'+49 30 %s%u','use':'w%uz'}]}", head, e->id + 2,
-                100 + element, number);
-    else
-        line_of(out, "%s,'remove':{'contactPoint':[{'system':'phone','value':'+49 30 %s%u'}]}}", head, e->id + 2,
-                100 + element);
-}
-
 void sim_identifier(const struct sim_entity *e, uint32_t element, char *out)
 {
     snprintf(out, SIM_IDENTIFIER_CHARS, "T-%s-%s-%u", e->system, e->id, element);
-}
-
-static void put_identifier(const struct sim_entity *e, uint32_t element, bool adds, uint32_t number, char *out)
-{
-    char head[LINE_BYTES / 4];
-    char value[SIM_IDENTIFIER_CHARS];
-    sim_identifier(e, element, value);
-    head_of(e, head);
-    if (adds)
-        line_of(out, "%s,'identifier':[{'system':'tax','value':'%s','use':'w%uz'}]}", head, value, number);
-    else
-        line_of(out, "%s,'remove':{'identifier':[{'system':'tax','value':'%s'}]}}", head, value);
-}
-
-static void put_attribute(const struct sim_entity *e, uint32_t element, uint32_t number, char *out)
-{
-    char head[LINE_BYTES / 4];
-    head_of(e, head);
-    line_of(out, "%s,'attribute':[{'code':'a%u','value':'w%uz'}]}", head, element, number);
-}
-
-static void put_interaction(const struct sim_entity *e, uint32_t element, uint32_t number, char *out)
-{
-    line_of(out,
-            "{'entity':'interaction','source_system':'311','source_id':'I-%s-%u','case':'311:%s','channel':'phone',"
-            "'direction':'in','occurred':'2026-03-01T21:10:00Z','body':'w%uz'}",
-            e->id, element, e->id, number);
 }
 
 /* In seeds that have long values: letters that do not compress well. */
@@ -87,71 +23,98 @@ static const char *padding(struct sim *s)
     return s->padding;
 }
 
-/* A line about a customer, and what it means. */
-static void customer_line(struct sim *s, const struct sim_entity *e, uint32_t number, struct sim_intent *in, char *out)
+/* ------------------------------------------------------------------------------------------------------- a line */
+
+struct line {
+    struct sim *s;
+    const struct sim_entity *about, *first, *second; /* the records it names, or NULL */
+    const struct sim_intent *in;
+    uint32_t number;
+    char text[LINE_BYTES];
+    size_t len;
+};
+
+static void say(struct line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct line *l, const char *format, ...)
 {
-    static const uint32_t fields[] = {KT_F_CUSTOMER_OCCUPATION, KT_F_CUSTOMER_LEGAL_NAME, KT_F_CUSTOMER_CONTACT_POINT,
-                                      KT_F_CUSTOMER_IDENTIFIER};
-    in->key.field = fields[dice_below(&s->dice, 4)];
-    in->adds = true;
-    if (strcmp(e->system, "clinic") == 0 && dice_in(&s->dice, 6)) {
-        char head[LINE_BYTES / 4];
-        head_of(e, head);
-        line_of(out, "%s,'deleted':true}", head);
-        in->deletes = true;
-        return;
-    }
-    if (in->key.field == KT_F_CUSTOMER_OCCUPATION || in->key.field == KT_F_CUSTOMER_LEGAL_NAME) {
-        put_register(e, in->key.field == KT_F_CUSTOMER_OCCUPATION ? "occupation" : "legalName", number, padding(s),
-                     out);
-        return;
-    }
-    in->way = SIM_WRITE_ELEMENT;
-    in->key.element = 1 + dice_below(&s->dice, SIM_ELEMENTS);
-    in->adds = !dice_in(&s->dice, 3);
-    if (in->key.field == KT_F_CUSTOMER_CONTACT_POINT)
-        put_contact(e, in->key.element, in->adds, number, out);
-    else
-        put_identifier(e, in->key.element, in->adds, number, out);
+    va_list args;
+    va_start(args, format);
+    l->len += (size_t)vsnprintf(l->text + l->len, LINE_BYTES - l->len, format, args);
+    va_end(args);
+    sim_must(l->len < LINE_BYTES, "a line is too long");
 }
 
-static void link_line(struct sim *s, const struct sim_entity *e, uint32_t number, struct sim_intent *in, char *out)
+static void name(struct line *l, const struct sim_entity *e)
+{
+    if (e) say(l, "%s:%s", e->system, e->id);
+}
+
+/* fields.c says what stands for what. */
+static void expand(struct line *l, const char *template)
 {
     static const char *const verdicts[] = {"NO_MATCH", "POSSIBLE_MATCH", "MATCH"};
-    const bool turned = dice_in(&s->dice, 2);
-    const struct sim_entity *a = &s->entities[turned ? e->other : e->customer];
-    const struct sim_entity *b = &s->entities[turned ? e->customer : e->other];
-    in->key.field = KT_F_IDENTITY_LINK_VERDICT;
-    in->adds = true;
-    in->verdict = dice_in(&s->dice, 2) ? SIM_MATCH : (enum sim_verdict)dice_below(&s->dice, 3);
-    line_of(out, "{'entity':'identity_link','a':'%s:%s','b':'%s:%s','verdict':'%s','by':'MANUAL','reason':'w%uz'}",
-            a->system, a->id, b->system, b->id, verdicts[in->verdict], number);
+    const struct sim_entity *e = l->about;
+    for (const char *c = template; *c; c++) {
+        if (*c == '#')
+            say(l, "w%uz", l->number);
+        else if (*c == '~')
+            say(l, "%s", padding(l->s));
+        else if (*c == '@')
+            say(l, "%u", l->in->key.element);
+        else if (*c == '%')
+            say(l, "%s", e->id);
+        else if (*c == '&')
+            say(l, "%s", e->system);
+        else if (*c == '$')
+            say(l, "%c", e->id[strlen(e->id) - 1]);
+        else if (*c == '<' || *c == '>')
+            name(l, *c == '<' ? l->first : l->second);
+        else if (*c == '^' && l->first)
+            expand(l, ",'customer':[{'ref':'<','role':'requester'}]");
+        else if (*c == '!')
+            say(l, "%s", verdicts[l->in->verdict]);
+        else if (*c != '^')
+            say(l, "%c", *c == '\'' ? '"' : *c);
+    }
 }
 
-static void case_line(struct sim *s, const struct sim_entity *e, uint32_t number, struct sim_intent *in, char *out)
+static void whole_line(struct line *l, const char *template)
 {
-    static const uint32_t fields[] = {KT_F_CASE_SUBJECT, KT_F_CASE_QUEUE, KT_F_CASE_ATTRIBUTE, KT_F_CASE_INTERACTION};
-    in->key.field = fields[dice_below(&s->dice, 4)];
-    in->adds = true;
-    if (in->key.field == KT_F_CASE_SUBJECT || in->key.field == KT_F_CASE_QUEUE) {
-        char plain[LINE_BYTES];
-        put_register(e, in->key.field == KT_F_CASE_SUBJECT ? "subject" : "queue", number,
-                     in->key.field == KT_F_CASE_SUBJECT ? padding(s) : "", plain);
-        const struct sim_entity *c = e->customer >= 0 ? &s->entities[e->customer] : NULL;
-        plain[strlen(plain) - 1] = '\0';
-        if (c)
-            line_of(out, "%s,'customer':[{'ref':'%s:%s','role':'requester'}]}", plain, c->system, c->id);
-        else
-            line_of(out, "%s}", plain);
+    static const struct {
+        uint32_t kind;
+        const char *name;
+    } kinds[] = {
+        {KT_CUSTOMER, "customer"}, {KT_CASE, "case"}, {KT_TASK, "task"}, {KT_LICENCE, "licence"}, {0, NULL},
+    };
+    unsigned i = 0;
+    if (*template == '{') {
+        expand(l, template);
         return;
     }
-    in->key.element = 1 + dice_below(&s->dice, SIM_ELEMENTS);
-    if (in->key.field == KT_F_CASE_ATTRIBUTE) {
-        put_attribute(e, in->key.element, number, out);
-        return;
-    }
-    in->way = SIM_WRITE_ELEMENT;
-    put_interaction(e, in->key.element, number, out);
+    while (kinds[i].kind && kinds[i].kind != l->about->kind) i++;
+    say(l, "{\"entity\":\"%s\",\"source_system\":\"%s\",\"source_id\":\"%s\",", kinds[i].name, l->about->system,
+        l->about->id);
+    expand(l, template);
+    say(l, "}");
+}
+
+/* What is said of an entity, and what that means. */
+static void choose(struct sim *s, const struct sim_entity *e, struct line *l, struct sim_intent *in)
+{
+    const struct sim_field *f;
+    const uint32_t n = sim_fields_of(e->kind, &f);
+    const bool turned = e->kind == KT_IDENTITY_LINK && dice_in(&s->dice, 2); /* one link, either way round */
+    f += dice_below(&s->dice, n);
+    l->first = e->customer >= 0 ? &s->entities[turned ? e->other : e->customer] : NULL;
+    l->second = turned ? &s->entities[e->customer] : &s->entities[e->other];
+    in->key.field = f->field;
+    in->way = f->way;
+    in->key.element = f->elements == SIM_EACH_ITS_OWN ? l->number : 0;
+    if (f->elements && !in->key.element) in->key.element = 1 + dice_below(&s->dice, f->elements);
+    in->verdict = dice_in(&s->dice, 2) ? SIM_MATCH : (enum sim_verdict)dice_below(&s->dice, 3);
+    in->deletes = strcmp(e->system, "clinic") == 0 && e->kind == KT_CUSTOMER && dice_in(&s->dice, 6);
+    in->adds = in->deletes || !f->takes || !dice_in(&s->dice, 3);
+    whole_line(l, in->deletes ? "'deleted':true" : in->adds ? f->adds : f->takes);
 }
 
 static bool may_write(const struct sim_office *o, const struct sim_entity *e)
@@ -179,16 +142,13 @@ static void add_line(struct sim_office *o, struct sim_request *r, unsigned entit
     struct sim *s = o->sim;
     struct sim_intent *in = &r->intents[r->len];
     struct kt_json_fault fault = {0};
-    char line[LINE_BYTES];
-    r->numbers[r->len] = judge_next(s);
+    struct line l = {.s = s, .about = &s->entities[entity], .in = in, .number = judge_next(s)};
+    r->numbers[r->len] = l.number;
     in->key.entity = entity;
-    const struct sim_entity *e = &s->entities[entity];
-    (e->kind == KT_CASE       ? case_line
-     : e->kind == KT_CUSTOMER ? customer_line
-                              : link_line)(s, e, r->numbers[r->len], in, line);
-    const char *kept = kt_arena_str(a, kt_str(line));
-    const int err = kt_json_record(kt_str(kept), r->len + 1, a, out, &fault);
-    if (err) fprintf(stderr, "%s: %s: %s\n", line, fault.field, fault.reason);
+    choose(s, l.about, &l, in);
+    const struct kt_bytes line = kt_arena_copy(a, kt_bytes(l.text, l.len));
+    const int err = kt_json_record(line, r->len + 1, a, out, &fault);
+    if (err) fprintf(stderr, "%s: %s: %s\n", l.text, fault.field, fault.reason);
     sim_must(err == KT_OK, "a line is no line");
     r->len++;
 }
@@ -199,6 +159,9 @@ static bool one_of_several(const struct sim_request *r, unsigned entity)
         if (r->intents[i].key.entity == entity) return true;
     return false;
 }
+
+/* What stands in another's view has no lookup, and so no basis, of its own. */
+static bool has_basis(const struct sim_entity *e) { return e->kind == KT_CUSTOMER || e->kind == KT_CASE; }
 
 void workload_put(struct sim_office *o)
 {
@@ -216,7 +179,7 @@ void workload_put(struct sim_office *o)
     }
     request.put.records = records;
     request.put.records_len = r->len;
-    if (r->len == 1 && s->entities[r->intents[0].key.entity].kind != KT_IDENTITY_LINK && dice_in(&s->dice, 4)) {
+    if (r->len == 1 && has_basis(&s->entities[r->intents[0].key.entity]) && dice_in(&s->dice, 4)) {
         request.put.basis = basis_of(o, &s->entities[r->intents[0].key.entity], &a);
         r->intents[0].by_basis = request.put.basis.len > 0;
         sim_must(kt_vector_copy(&o->vector, &r->intents[0].basis) == KT_OK, "out of memory");
@@ -234,8 +197,8 @@ void workload_put(struct sim_office *o)
 static bool intent_of(struct sim *s, const struct kt_conflict *c, struct sim_intent *in)
 {
     char ref[64];
-    const bool plain = c->field == KT_F_CUSTOMER_OCCUPATION || c->field == KT_F_CUSTOMER_LEGAL_NAME ||
-                       c->field == KT_F_CASE_SUBJECT || c->field == KT_F_CASE_QUEUE;
+    const struct sim_field *f = sim_field(c->field);
+    const bool plain = f && f->listed && !f->elements;
     for (unsigned i = 0; plain && i < s->entities_len; i++) {
         const struct sim_entity *e = &s->entities[i];
         snprintf(ref, sizeof ref, "%s:%s", e->system, e->id);

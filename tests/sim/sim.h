@@ -4,6 +4,7 @@
  *   organisation.c  the authority and what each office gets from it
  *   office.c        an office's life: start, steps, stops, crashes, restores
  *   network.c       lines between offices, and what goes wrong with them
+ *   fields.c        what can be put, field by field
  *   chaos.c         when what goes wrong
  *   liar.c          what a member gone rogue makes of the frames it sends
  *   workload.c      what clients ask of offices
@@ -192,7 +193,8 @@ struct sim_entity {
     kt_compartment own;
     struct kt_entity_id entity;
     uint32_t last_write; /* its place among the writes, from 1; 0: none */
-    int customer, other; /* of a case: its customer, or -1; of a link: the two it joins */
+    int customer, other; /* of a case: its customer, or -1; of a task its case; of a licence its holder; of links and
+                            relationships: the two */
     bool unjudged;       /* somebody wrote to it who could not see all it held */
 };
 
@@ -211,6 +213,20 @@ struct sim_intent {
 #define SIM_PADDING_MAX      12000u
 #define SIM_ELEMENTS         3u /* of each set, from 1 */
 #define SIM_IDENTIFIER_CHARS 64u
+#define SIM_EACH_ITS_OWN     UINT32_MAX
+/* fields.c: a field that is written to. */
+struct sim_field {
+    uint32_t field;
+    enum sim_way way;
+    uint32_t elements; /* it has so many, from 1; 0: one plain value; SIM_EACH_ITS_OWN: the value is the element */
+    bool listed;       /* several live values are a conflict, and listed */
+    bool core;         /* it is in core, not in its system's own compartment */
+    bool before;       /* it may come before its case has been put, and waits unseen */
+    const char *adds, *takes; /* takes: NULL where it is only added to */
+};
+extern const struct sim_field sim_fields[];        /* up to field 0; those of a kind behind one another */
+const struct sim_field *sim_field(uint32_t field); /* NULL: none of these */
+uint32_t sim_fields_of(uint32_t kind, const struct sim_field **first); /* how many */
 void sim_identifier(const struct sim_entity *e, uint32_t element, char *out);
 int sim_conflicts(struct sim_office *o, struct kt_arena *a, struct kt_reply *out) KT_MUST;
 
@@ -240,6 +256,8 @@ void judge_freshness(struct sim *s, struct sim_office *o);
 uint32_t judge_live(struct sim *s, struct sim_office *o, const struct sim_key *k); /* how many values */
 /* Which entities a lookup shows: a bit for each. */
 uint64_t judge_shown(const struct sim *s, struct kt_arena *a, const struct kt_reply *reply);
+/* Is there a view in which all that is live of it must stand? */
+bool judge_can_be_seen(struct sim *s, struct sim_office *o, unsigned entity);
 void judge_found(struct sim *s, struct sim_office *o);     /* judge_found.c: who has an identifier */
 void judge_conflicts(struct sim *s, struct sim_office *o); /* and what is listed as undecided */
 void judge_links(struct sim *s, struct sim_office *o);     /* judge_links.c: which records are one customer */
@@ -281,6 +299,7 @@ struct sim {
     unsigned offices_len;
     struct sim_office offices[SIM_OFFICES_MAX];
     unsigned lines_len;
+    bool mesh; /* any two offices have a line */
     struct sim_line lines[SIM_LINES_MAX];
     uint64_t last_link;
     struct sim_chaos chaos;

@@ -20,6 +20,21 @@ static void add_entity(struct sim *s, uint32_t kind, const char *system, const c
     e->entity = kt_entity_id_of(organisation_id_key(), kind, kt_str(e->system), kt_str(e->id));
 }
 
+static void add_pair(struct sim *s, uint32_t kind, const char *system, unsigned a, unsigned b)
+{
+    struct sim_entity *e = &s->entities[s->entities_len++];
+    struct {
+        struct kt_entity_id to;
+        char type[6];
+    } second = {s->entities[b].entity, {'p', 'a', 'r', 'e', 'n', 't'}};
+    *e = (struct sim_entity){.kind = kind, .own = SIM_CORE, .customer = (int)a, .other = (int)b};
+    if (kind == KT_RELATIONSHIP) /* links are told by what they join: nobody looks for one by its id */
+        e->entity =
+            kt_entity_id_of(organisation_id_key(), kind, KT_BYTES_OF(s->entities[a].entity), KT_BYTES_OF(second));
+    snprintf(e->system, sizeof e->system, "%s", system);
+    snprintf(e->id, sizeof e->id, "%u-%u", a < b ? a : b, a < b ? b : a);
+}
+
 void workload_open(struct sim *s)
 {
     static const char *const systems[] = {"revenue", "motor", "clinic"};
@@ -27,13 +42,15 @@ void workload_open(struct sim *s)
         for (unsigned n = 0; n < CUSTOMERS_OF_A_SYSTEM; n++) add_entity(s, KT_CUSTOMER, systems[i], "C", n, -1);
     for (unsigned n = 0; n < CASES; n++)
         add_entity(s, KT_CASE, "311", "SR", n, n % 3 == 2 ? -1 : (int)dice_below(&s->dice, 6));
+    for (unsigned n = 0; n < 2; n++) {
+        add_entity(s, KT_TASK, "311", "T", n, (int)(3 * CUSTOMERS_OF_A_SYSTEM + dice_below(&s->dice, CASES)));
+        add_entity(s, KT_LICENCE, "motor", "L", n, (int)dice_below(&s->dice, LINKED));
+    }
+    add_pair(s, KT_RELATIONSHIP, "relationship", 0, LINKED);
     const unsigned start = dice_below(&s->dice, LINKED), step = 1 + dice_below(&s->dice, 2);
     for (unsigned i = 0; i < LINKS; i++) {
-        const unsigned a = (start + i) % LINKED, b = (a + step) % LINKED; /* no pair twice */
-        struct sim_entity *e = &s->entities[s->entities_len++];
-        *e = (struct sim_entity){.kind = KT_IDENTITY_LINK, .own = SIM_CORE, .customer = (int)a, .other = (int)b};
-        snprintf(e->system, sizeof e->system, "link");
-        snprintf(e->id, sizeof e->id, "%u-%u", a < b ? a : b, a < b ? b : a);
+        const unsigned a = (start + i) % LINKED; /* no pair twice */
+        add_pair(s, KT_IDENTITY_LINK, "link", a, (a + step) % LINKED);
     }
     s->requests_left = s->options.steps ? s->options.steps : 20 + dice_below(&s->dice, 200);
     s->long_values = dice_in(&s->dice, 6);
