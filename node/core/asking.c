@@ -309,6 +309,8 @@ int kt_link_pull(const struct kt_replica *r, struct kt_peer_link *l, uint64_t no
     m->pull = pull;
     err = kt_vector_copy(&r->durable, &l->told);
     if (err) return err; /* cannot be: reserved */
+    struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
+    if (peer) peer->past_journal = false; /* it will say so again */
     l->asked = true;
     l->nudge = false;
     if (pull.whole) {

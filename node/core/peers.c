@@ -62,8 +62,7 @@ void kt_replica_promote(struct kt_replica *r, struct kt_replica_peer *p)
         if (!kt_replica_has(r, p->pulse->pulse.heads[i])) return;
     p->covered = true;
     p->uncovered_mono_ms = 0;
-    uint64_t ms = kt_hlc_ms(p->pulse->pulse.hlc);
-    if (ms > p->complete_ms) p->complete_ms = ms;
+    if (p->pulse_ms > p->complete_ms) p->complete_ms = p->pulse_ms;
 }
 
 /* --------------------------------------------------------------------------------------------------------- status */

@@ -98,6 +98,14 @@ static int seek_proof(struct kt_replica *r, const struct kt_peer_link *l, const 
     return KT_OK;
 }
 
+/* The time a pulse stands for: no later than when it came.  One that was kept from before, and is ahead of our clock even
+ * now, came at a time nobody knows. */
+static uint64_t heard_ms(const struct kt_pulse *p, uint64_t now_ms, bool came_now)
+{
+    const uint64_t says = kt_hlc_ms(p->hlc);
+    return says <= now_ms ? says : came_now ? now_ms : 0;
+}
+
 static void take_news(struct kt_replica *r, const struct kt_peer_link *l, struct news *n, const struct kt_event *ev)
 {
     struct kt_replica_peer *peer = n->peer;
@@ -110,6 +118,7 @@ static void take_news(struct kt_replica *r, const struct kt_peer_link *l, struct
     peer->pulse->serial = ++r->pulse_serial;
     peer->pulse->from_link = l ? l->id : 0;
     peer->covered = false;
+    peer->pulse_ms = heard_ms(&n->pulse, ev->now_ms, l != NULL);
     if (l) peer->pulse_mono_ms = ev->now_mono_ms;
     if (l && l->member == peer->member) peer->skew_ms = (int64_t)kt_hlc_ms(n->pulse.hlc) - (int64_t)ev->now_ms;
     kt_replica_promote(r, peer);

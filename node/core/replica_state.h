@@ -92,6 +92,7 @@ struct kt_replica_peer {
     bool past_journal;          /* it keeps no longer what we lack */
     bool other_rosters;         /* it showed rosters that are not ours */
     uint64_t pulse_mono_ms, complete_ms;
+    uint64_t pulse_ms; /* the time its pulse says, no later than when it came; 0: not known */
     int64_t skew_ms;
 };
 

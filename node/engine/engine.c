@@ -12,6 +12,7 @@
 #define GROUP_MS_MAX            20u         /* then a group commits, whatever else waits */
 #define GROUP_ARENA_BYTES_MAX   (64u << 20)
 #define EFFECTS_ARENA_BYTES_MAX (64u << 20)
+#define BELIEVE_MS_MIN          600000u     /* between two new incarnations on a peer's bare word */
 #define UNSURE_MS_MAX           3000u /* so long a write waits for a peer that knows our head */
 #define REQUEST_BATCHES_MAX     16u   /* what one request can make */
 _Static_assert(KT_REQUEST_BYTES_MAX / (KT_BATCH_BYTES_MAX - KT_RECORD_BYTES_MAX) < REQUEST_BATCHES_MAX - 2, "it fits");
@@ -300,11 +301,22 @@ static int settle_head(struct kt_engine *e, bool *wait)
     int err = kt_engine_commit(e);
     if (!err) err = kt_ledger_new_incarnation(e->ledger);
     if (err) return err;
-    e->head_ahead = false;
+    e->head_ahead = e->told_again = false;
     if ((err = kt_engine_head_known(e))) return err;
     struct kt_event ev = kt_engine_event(e, KT_EV_INCARNATION, 0);
     ev.incarnation = kt_ledger_origin(e->ledger).incarnation;
     return kt_engine_replica(e, &ev, NULL);
+}
+
+/* After a move every word counts.  Else a member could make us begin anew for ever, until there is no place for another
+ * incarnation in any vector: its bare word does so once in a while only, and the proof of a fork at any time. */
+void kt_engine_told_ahead(struct kt_engine *e)
+{
+    const uint64_t now = kt_engine_mono_ms(e);
+    e->told_again = !e->head_unsure && e->believed_mono_ms && now - e->believed_mono_ms < BELIEVE_MS_MIN;
+    if (e->told_again) return;
+    e->head_ahead = true;
+    e->believed_mono_ms = now;
 }
 
 int kt_engine_head_known(struct kt_engine *e)
@@ -420,6 +432,7 @@ static int tick(struct kt_engine *e)
     if (!err && e->cuts_due) err = kt_engine_heed_cuts(e);
     if (!e->cuts_due && !kt_ledger_lags(e->ledger)) kt_board_open(e->config.board);
     if (!err) err = kt_engine_search_on(e);
+    if (e->told_again) kt_engine_told_ahead(e);
     return err ? err : kt_engine_replica(e, &ev, NULL);
 }
 

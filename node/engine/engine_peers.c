@@ -61,7 +61,7 @@ static int carry_out(struct kt_engine *e, const struct kt_effect *f, struct kt_o
     case KT_FX_FORK:
         return kt_engine_fork(e, f->origin, batch);
     case KT_FX_OWN_HEAD_AHEAD:
-        e->head_ahead = true;
+        kt_engine_told_ahead(e);
         return KT_OK;
     case KT_FX_CLOSE:
         kt_engine_note(e, "link-closed", "%s", f->why);

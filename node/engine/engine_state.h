@@ -84,6 +84,8 @@ struct kt_engine {
     uint32_t confirmed_len;
     bool head_ahead; /* a peer holds more of us than we do: a new incarnation with the next write */
     uint64_t unsure_until_mono_ms;
+    uint64_t believed_mono_ms; /* when a peer's bare word last made us begin anew; 0: never */
+    bool told_again;           /* and such a word came again, too soon after it */
     struct kt_input *deferred, **deferred_end; /* puts that wait for it */
     uint64_t last_tick_mono_ms, caught_up_mono_ms;
     struct kt_engine_status count; /* the counters in it */
@@ -100,6 +102,8 @@ int kt_engine_head_known(struct kt_engine *e) KT_MUST;
 void kt_engine_heed_own_cut(struct kt_engine *e);
 /* The newest roster's cuts of whatever is held; between groups. */
 int kt_engine_heed_cuts(struct kt_engine *e) KT_MUST;
+/* A peer says that it holds more of us than we do, and shows nothing of it. */
+void kt_engine_told_ahead(struct kt_engine *e);
 bool kt_engine_unsure(const struct kt_engine *e); /* of our own head, and peers may still tell in time */
 /* Commits the open group where it has no places for so many batches more. */
 int kt_engine_make_room(struct kt_engine *e, uint32_t batches) KT_MUST;
