@@ -140,6 +140,7 @@ int kt_engine_open(const struct kt_engine_config *c, struct kt_engine **out)
     if (!err) {
         e->head_unsure = c->ledger.store->files_moved;
         e->unsure_until_mono_ms = kt_engine_mono_ms(e) + UNSURE_MS_MAX;
+        e->holes_since_mono_ms = kt_engine_mono_ms(e);
         e->keys_came = true; /* also asks for what was lacking when the node stopped */
         err = kt_engine_publish(e);
     }
@@ -432,6 +433,7 @@ static int tick(struct kt_engine *e)
     if (!err && e->cuts_due) err = kt_engine_heed_cuts(e);
     if (!e->cuts_due && !kt_ledger_lags(e->ledger)) kt_board_open(e->config.board);
     if (!err) err = kt_engine_search_on(e);
+    if (!err) err = kt_engine_ask_holes(e);
     if (e->told_again) kt_engine_told_ahead(e);
     return err ? err : kt_engine_replica(e, &ev, NULL);
 }

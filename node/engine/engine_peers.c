@@ -139,6 +139,8 @@ static int take_answer(struct kt_engine *e, struct kt_intake *i)
     int err = KT_OK;
     for (uint32_t n = 0; n < a->batches_len && !err && !e->group_error; n++) {
         struct kt_opened *o = &i->opened[n];
+        bool filled;
+        if ((err = kt_engine_fill_hole(e, o, &filled)) || filled) continue;
         if ((err = kt_engine_make_room(e, 1))) break; /* one frame may bring more than a group has places for */
         struct kt_event ev = kt_engine_event(e, KT_EV_BATCH, i->link);
         ev.seal = &o->batch.seal;

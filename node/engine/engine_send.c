@@ -222,8 +222,8 @@ int kt_engine_send_batches(struct kt_engine *e, uint64_t link, const struct kt_p
         err = kt_journal_find(s, t, ask->origin, ask->number, &entry);
         if (!err)
             err = add_batch(&f, entry.batch, &decoded);
-        else if (err == KT_ENOTFOUND || err == KT_ESNAPSHOT)
-            err = KT_OK;
+        else if (err == KT_ENOTFOUND || err == KT_ESNAPSHOT || err == KT_EDAMAGED)
+            err = KT_OK; /* others may have it */
         kt_arena_reset(&f.scratch);
     }
     if (!err && f.builder.batches_len) err = finish_frame(&f, true);
@@ -241,11 +241,16 @@ static int stream(struct filling *f, struct kt_txn *t, uint64_t position, bool *
     struct kt_journal_entry entry;
     struct kt_batch decoded;
     int err;
-    while (!(err = kt_journal_get(s, t, position, &entry))) {
+    while (!(err = kt_journal_get(s, t, position, &entry)) || err == KT_EDAMAGED) {
+        if (err) {
+            if ((err = kt_engine_meet_damage(e, f->link, position))) break;
+            position++;
+            continue;
+        }
         const enum kt_want want =
             kt_replica_wants(e->replica, f->link, entry.origin, entry.number, entry.batch.len, now);
         if (want == KT_WANT_PAUSE || want == KT_WANT_FULL) break;
-        if (want == KT_WANT_YES) {
+        if (want == KT_WANT_YES && !kt_engine_behind_hole(e, f->link, entry.origin, entry.number)) {
             if ((*more = f->frames >= FRAMES_PER_SERVE_MAX)) break;
             if ((err = add_batch(f, entry.batch, &decoded))) return err;
             struct kt_event ev = kt_engine_event(e, KT_EV_SENT, f->link);
@@ -257,7 +262,7 @@ static int stream(struct filling *f, struct kt_txn *t, uint64_t position, bool *
         }
         position++;
     }
-    if (err && err != KT_ENOTFOUND) return err;
+    if (err && err != KT_ENOTFOUND && err != KT_EAGAIN) return err;
     return f->builder.batches_len ? finish_frame(f, err == KT_ENOTFOUND) : KT_OK;
 }
 
@@ -266,16 +271,18 @@ static int passed_over(struct kt_engine *e, uint64_t link, const struct kt_vecto
                        size_t *n)
 {
     size_t cut_len;
-    uint32_t skip_len;
+    uint32_t skip_len, holes_len;
     const struct kt_origin *cut = kt_ledger_cut_origins(e->ledger, &cut_len);
     const struct kt_origin *skip = kt_replica_skipped(e->replica, link, &skip_len);
+    (void)kt_ledger_holes(e->ledger, &holes_len);
     *n = 0;
-    *out = kt_arena_array(&e->arena, cut_len + skip_len + 1, sizeof **out);
+    *out = kt_arena_array(&e->arena, cut_len + skip_len + holes_len + 1, sizeof **out);
     if (!*out) return KT_ELIMIT;
     for (uint32_t i = 0; i < skip_len; i++) (*out)[(*n)++] = skip[i];
     for (size_t i = 0; i < cut_len; i++)
         if (kt_vector_get(cursor, cut[i]) >= kt_vector_get(kt_ledger_vector(e->ledger), cut[i]))
             (*out)[(*n)++] = cut[i];
+    *n += kt_engine_holes_passed(e, cursor, *out + *n);
     return KT_OK;
 }
 
@@ -301,13 +308,12 @@ static int serve_link(struct kt_engine *e, uint64_t link, bool *more)
     if (!err) err = s->ops->begin(s, KT_ENV_JOURNAL, false, &t);
     if (err) return err;
     err = kt_journal_first_missing(s, t, cursor, without, without_len, &position);
-    if (!err) {
-        filling_begin(&f, e, link);
+    filling_begin(&f, e, link);
+    if (!err)
         err = stream(&f, t, position, more);
-        filling_end(&f);
-    } else if (err == KT_ESNAPSHOT) {
+    else if (err == KT_ESNAPSHOT)
         err = snapshot_required(e, link);
-    }
+    filling_end(&f);
     s->ops->abort(t);
     return err == KT_ENOTFOUND ? KT_OK : err;
 }

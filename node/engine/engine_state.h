@@ -88,7 +88,9 @@ struct kt_engine {
     bool told_again;           /* and such a word came again, too soon after it */
     struct kt_input *deferred, **deferred_end; /* puts that wait for it */
     uint64_t last_tick_mono_ms, caught_up_mono_ms;
-    struct kt_engine_status count; /* the counters in it */
+    uint64_t holes_asked_mono_ms, holes_since_mono_ms; /* engine_holes.c */
+    uint32_t hole_turn, link_turn;                     /* who is asked for which next */
+    struct kt_engine_status count;                     /* the counters in it */
 };
 
 uint64_t kt_engine_mono_ms(const struct kt_engine *e);
@@ -138,6 +140,19 @@ int kt_engine_send_batches(struct kt_engine *e, uint64_t link, const struct kt_p
 void kt_engine_flush(struct kt_engine *e);
 void kt_engine_drop_outgoing(struct kt_engine_link *l);
 int kt_engine_serve(struct kt_engine *e) KT_MUST; /* all links that want it */
+
+/* engine_holes.c: what the disk lost of the journal is asked of peers again.  Nobody is served a batch before what its
+ * author had seen while there is hope that it comes; after that the others are served without it. */
+int kt_engine_ask_holes(struct kt_engine *e) KT_MUST;
+/* *took: the batch filled a hole (or was to), and is nobody else's business. */
+int kt_engine_fill_hole(struct kt_engine *e, const struct kt_opened *o, bool *took) KT_MUST;
+/* The journal does not give what lies at a position.  KT_OK: pass over it; KT_EAGAIN: this link is to wait here. */
+int kt_engine_meet_damage(struct kt_engine *e, uint64_t link, uint64_t position) KT_MUST;
+/* A batch that follows a hole of its origin, which the link lacks: it could not be taken there. */
+bool kt_engine_behind_hole(const struct kt_engine *e, uint64_t link, struct kt_origin origin, uint64_t number);
+/* Origins of which one who holds `cursor` stands before a hole for which nobody waits any longer; as many at most as
+ * there are holes.  How many. */
+uint32_t kt_engine_holes_passed(const struct kt_engine *e, const struct kt_vector *cursor, struct kt_origin *out);
 
 /* engine_requests.c */
 int kt_engine_request(struct kt_engine *e, struct kt_input *in) KT_MUST;

@@ -4,6 +4,7 @@
 #include "host/node_files.h"
 #include "host/pages.h"
 #include "host/real_world.h"
+#include "host/rescue.h"
 #include "net/link.h"
 #include "store/lmdb.h"
 
@@ -304,13 +305,14 @@ static int open_service(struct daemon *d)
 
 /* ------------------------------------------------------------------------------------------------- made and run */
 
-static int open_store(struct daemon *d)
+static int open_store(struct daemon *d, bool look_only)
 {
     const struct kt_lmdb_config c = {
         .dir = d->config->data_dir,
         .map_bytes = {[KT_ENV_KEYS] = d->config->keys_map_mib << 20,
                       [KT_ENV_JOURNAL] = d->config->journal_map_mib << 20,
                       [KT_ENV_STORE] = d->config->store_map_mib << 20},
+        .look_only = look_only,
         .boot_id_path = getenv("KONTOR_BOOT_ID_FILE"), /* kontord.8: for tests of a machine's crash */
         .say = store_says,
         .context = d
@@ -369,8 +371,9 @@ static int open_desk(struct daemon *d)
 static int make(struct daemon *d)
 {
     d->transport = (struct kt_transport){send_frame, close_link};
-    int e = open_store(d);
-    if (!e) e = kt_node_files_keyring(d->config, d->store, &d->world, d->log, &d->keyring);
+    int e = open_store(d, false);
+    if (!e) e = kt_rescue_keyring(d->config, d->store, &d->world, d->log, &d->keyring);
+    if (!e) e = kt_rescue_journal(d->store, d->keyring, d->log);
     if (!e) e = kt_board_create(&d->board);
     const struct kt_runner_config rc = {d->keyring, d, runner_resume, runner_failed};
     if (!e) e = kt_runner_create(&rc, &d->runner);
@@ -379,7 +382,7 @@ static int make(struct daemon *d)
     if (!e) e = open_desk(d);
     if (!e) e = open_links(d);
     if (!e) e = open_service(d);
-    d->health = (struct kt_health_config){d->keyring, d->store, d->links, d->service, d->desk};
+    d->health = (struct kt_health_config){d->keyring, d->store, d->links, d->service, d->desk, d->store};
     if (!e) e = kt_runner_start(d->runner, d->engine);
     if (!e) e = kt_pages_open(d->config->metrics_port, &d->health, d->runner, &d->pages);
     if (e == KT_EUNREACHABLE && !d->pages && d->service)
@@ -474,7 +477,7 @@ int kt_daemon_verify(const struct kt_config *config, struct kt_log *log, struct 
     struct daemon d = {.config = config, .log = log, .world = kt_real_world()};
     if (sodium_init() < 0) return KT_EBUG;
     (void)prctl(PR_SET_DUMPABLE, 0);
-    int e = open_store(&d);
+    int e = open_store(&d, true);
     if (!e) e = kt_node_files_keyring(config, d.store, &d.world, log, &d.keyring);
     if (!e) e = verify_json(&d, json);
     take_apart(&d);

@@ -2,6 +2,7 @@
 #include "host/health.h"
 
 #include "host/health_state.h"
+#include "store/lmdb.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -127,6 +128,29 @@ static void lacking_problems(const struct kt_health_config *c, const struct kt_e
     }
 }
 
+/* What the disk did to us: said until a peer has mended it, and until somebody has looked. */
+static void damage_problems(const struct kt_health_config *c, const struct kt_engine_status *s, struct kt_arena *a,
+                            struct kt_problems *out)
+{
+    static const char *const names[KT_ENV_COUNT] = {[KT_ENV_KEYS] = "keys", [KT_ENV_JOURNAL] = "journal"};
+    char path[4096];
+    if (s->ledger.holes)
+        add(out,
+            (struct kt_problem){say(a, "%llu batches were damaged on disk and are asked of the other offices",
+                                    (unsigned long long)s->ledger.holes),
+                                "", 0, "link an office that has them, check this disk; see the runbook on damage"});
+    if (s->ledger.without)
+        add(out, (struct kt_problem){
+                     say(a, "answers lack what %llu damaged batches said", (unsigned long long)s->ledger.without), "",
+                     0, "it comes by itself with the batches; ask another office meanwhile"});
+    for (enum kt_env e = KT_ENV_KEYS; c->lmdb && e <= KT_ENV_JOURNAL; e++)
+        if (!kt_lmdb_salvage_kept(c->lmdb, e, path, sizeof path))
+            add(out, (struct kt_problem){
+                         say(a, "%s was found damaged and was salvaged; the file is kept: %s", names[e], path), "", 0,
+                         "check this disk and run kontor verify, then move the kept file away; see the "
+                         "runbook on damage"});
+}
+
 static void own_problems(const struct kt_health_config *c, const struct kt_engine_status *s, struct kt_arena *a,
                          struct kt_problems *out)
 {
@@ -177,6 +201,7 @@ void kt_health_problems(const struct kt_health_config *c, const struct kt_engine
     fork_problems(c, s, a, out);
     lacking_problems(c, s, a, out);
     own_problems(c, s, a, out);
+    damage_problems(c, s, a, out);
 }
 
 /* ----------------------------------------------------------------------------------------------------- document */

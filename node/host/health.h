@@ -16,6 +16,7 @@ struct kt_health_config {
     struct kt_links *links;     /* NULL: none yet */
     struct kt_service *service; /* NULL: none yet */
     struct kt_desk *desk;
+    const struct kt_store *lmdb; /* the same store, whose kept damaged files are told; NULL: it is no LMDB store */
 };
 
 /* One thing that is wrong. */

@@ -27,7 +27,7 @@ static int read_file(const struct kt_config *c, const char *name, struct kt_buf 
 }
 
 /* The root key is 32 bytes that nobody else may read. */
-static int read_root_key(const struct kt_config *c, struct kt_log *log, uint8_t **out)
+int kt_node_files_root_key(const struct kt_config *c, struct kt_log *log, uint8_t **out)
 {
     char path[4096];
     struct stat st;
@@ -91,7 +91,7 @@ int kt_node_files_keyring(const struct kt_config *c, struct kt_store *store, str
                           struct kt_keyring **out)
 {
     uint8_t *root;
-    int e = read_root_key(c, log, &root);
+    int e = kt_node_files_root_key(c, log, &root);
     if (e) return e;
     struct kt_keyring *k = NULL;
     e = kt_keyring_open(store, world, root, &k);

@@ -207,8 +207,11 @@ static int open_all(struct kt_lmdb *l, const char *boot_id_path)
     if (marked && marked != KT_ENOTFOUND && marked != KT_EDAMAGED) return marked;
 
     bool made[KT_ENV_COUNT];
+    const bool unclean = marked || !was.clean, same_boot = !marked && kt_boot_same(was.boot, boot);
     for (unsigned i = 0; i < KT_ENV_COUNT; i++) {
-        int err = kt_lmdb_env_open(l, i, marked == KT_ENOTFOUND, &made[i]);
+        /* it may have died of a page that a quick look does not see; a store of another boot goes anyway */
+        const bool all = unclean && (i != KT_ENV_STORE || same_boot);
+        int err = kt_lmdb_env_open(l, i, marked == KT_ENOTFOUND, all, &made[i]);
         if (err) return err;
     }
     return judge_files(l, marked ? NULL : &was, boot, made);

@@ -4,6 +4,9 @@
  *   DIR/mark                       what was left here: boot, file identities, stopped cleanly or not (store/mark.h)
  *   DIR/keys, journal, store/      one LMDB environment each: data.mdb, lock.mdb
  *   DIR/checkpoint/data.mdb        the verified copy of store
+ *   DIR/keys, journal/salvage.mdb  was data.mdb until it was found damaged; what it holds is yet to be got back
+ *   DIR/keys, journal/damaged-N.mdb  the same afterwards: nobody reads it any more, nobody deletes it
+ *   DIR/keys, journal, store/condemned  found damaged while the node ran: set aside at the next open
  *
  * keys and journal: a commit that returned KT_OK survives a loss of power.  store: it survives the end of the process
  * (MDB_NOSYNC); after a loss of power it is discarded (kt_store.store_survived).
@@ -21,6 +24,7 @@
 #ifndef KT_STORE_LMDB_H
 #define KT_STORE_LMDB_H
 
+#include "ports/salvage.h"
 #include "ports/store.h"
 
 struct kt_lmdb_config {
@@ -30,6 +34,7 @@ struct kt_lmdb_config {
     uint64_t ahead_bytes;             /* zeros written ahead of the journal's end; 0: 16 MiB */
     uint32_t readers_max;             /* read transactions at once, other processes' included; 0: 1024 */
     const char *boot_id_path;         /* NULL: /proc/sys/kernel/random/boot_id */
+    bool look_only;                   /* a damaged file is KT_EDAMAGED and stays where it is */
     /* One sentence about what is wrong with a file or was found at open, for the log; NULL: nobody listens.  Called
      * from within the calls of this header and of the port. */
     void (*say)(void *context, const char *sentence);
@@ -37,10 +42,24 @@ struct kt_lmdb_config {
 };
 
 /* Opens the store, making what is missing.  `config` and its strings are copied.  Before LMDB sees a file, it is looked
- * at with distrust (store/mdb_file.h).  A damaged `store` is set aside (store_survived is then false); damaged `keys`
- * or `journal` are KT_EDAMAGED, and stay as they are.  A directory made just now counts as survived and unmoved.
- * KT_EAGAIN: another process holds DIR. */
+ * at with distrust (store/mdb_file.h); all of it where the last process did not end in order.  What is damaged is set
+ * aside and begun anew: `store` is made again from the others (store_survived is false); of `keys` and `journal`
+ * kt_lmdb_salvage_due is true then.  A directory made just now counts as survived and unmoved.  KT_EAGAIN: another
+ * process holds DIR. */
 int kt_lmdb_open(const struct kt_lmdb_config *config, struct kt_store **out) KT_MUST;
+
+/* Salvage of `keys` or `journal`, before anything else is done with them.  Until it is done the environment counts for
+ * nothing: each open empties it and begins again. */
+bool kt_lmdb_salvage_due(const struct kt_store *s, enum kt_env env);
+/* What the file that was set aside holds; the caller's to close.  KT_ENOTFOUND: nothing at all. */
+int kt_lmdb_salvage_open(struct kt_store *s, enum kt_env env, struct kt_salvage **out) KT_MUST;
+/* What could be got back is in the environment, durably: from here on it counts. */
+int kt_lmdb_salvage_done(struct kt_store *s, enum kt_env env) KT_MUST;
+/* Path of the newest file that was salvaged and kept; KT_ENOTFOUND: there is none (any more). */
+int kt_lmdb_salvage_kept(const struct kt_store *s, enum kt_env env, char *path, size_t cap) KT_MUST;
+
+/* What this environment holds was found wrong: at the next open it is set aside, whatever its structure.  Durable. */
+int kt_lmdb_condemn(struct kt_store *s, enum kt_env env) KT_MUST;
 
 /* Frees reader slots that dead processes left behind; call it every few seconds.  *cleared (may be NULL): how many. */
 int kt_lmdb_check_readers(struct kt_store *s, int *cleared) KT_MUST;

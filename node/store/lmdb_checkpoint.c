@@ -116,7 +116,7 @@ static int exchange(struct kt_lmdb *l, int store_fd, bool with_new)
         if (!err && with_new && renameat(store_fd, NEW_DATA, store_fd, DATA)) err = kt_errno_error(errno);
         if (!err && !with_new && unlinkat(store_fd, DATA, 0) && errno != ENOENT) err = kt_errno_error(errno);
         bool made;
-        int opened = kt_lmdb_env_open(l, KT_ENV_STORE, false, &made);
+        int opened = kt_lmdb_env_open(l, KT_ENV_STORE, false, false, &made);
         if (!err) err = opened;
     }
     if (!err) err = mark_store(l, true);

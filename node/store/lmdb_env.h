@@ -14,7 +14,8 @@
 struct kt_lmdb_env {
     enum kt_env id;
     const char *name; /* of its folder */
-    MDB_env *mdb;     /* NULL while closed */
+    bool salvage_due;
+    MDB_env *mdb; /* NULL while closed */
     MDB_dbi dbi[KT_TABLE_COUNT];
     uint64_t map_bytes, page_bytes;
     uint64_t file_bytes; /* as grown so far; belongs to whoever holds the write transaction */
@@ -72,13 +73,19 @@ enum kt_env kt_lmdb_table_env(enum kt_table table);
 bool kt_lmdb_table_integer(enum kt_table table);
 
 /* lmdb_environment.c: one environment, opened and closed.  `first`: DIR was never opened to the end, so a file that was
- * begun and not finished may be made again.  *made: there was no file, or none that could be kept. */
-int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool *made) KT_MUST;
+ * begun and not finished may be made again.  `all`: every page is looked at.  *made: there was no file, or none that
+ * could be kept. */
+int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool all, bool *made) KT_MUST;
 void kt_lmdb_env_close(struct kt_lmdb_env *e);
 int kt_lmdb_env_identity(const struct kt_lmdb_env *e, struct kt_file_id *out) KT_MUST;
 /* Inside and outside: an environment is not reopened while somebody is inside. */
 void kt_lmdb_env_enter(struct kt_lmdb_env *e);
 void kt_lmdb_env_leave(struct kt_lmdb_env *e);
+
+/* lmdb_aside.c: files that are not to be used.  Looks whether one lies in the way of this environment's data.mdb, and
+ * moves data.mdb out of the way where `why` (NULL: nothing) says that it is damaged.  KT_ENOTFOUND: data.mdb is to be
+ * made anew; KT_OK: nothing is wrong. */
+int kt_lmdb_set_aside(struct kt_lmdb *l, struct kt_lmdb_env *e, int env_fd, const char *why) KT_MUST;
 
 /* lmdb_grow.c: makes the file long enough for what is about to be committed (NULL: nothing), and some ahead. */
 int kt_lmdb_grow(struct kt_lmdb *l, struct kt_lmdb_env *e, const struct kt_txn *t) KT_MUST;

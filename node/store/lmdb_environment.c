@@ -46,22 +46,21 @@ static bool just_begun(int fd)
 }
 
 /* KT_ENOTFOUND: no file, or none that may be kept (then it is out of the way). */
-static int look_at_file(struct kt_lmdb *l, enum kt_env id, int env_fd, bool first)
+static int look_at_file(struct kt_lmdb *l, struct kt_lmdb_env *e, int env_fd, bool first, bool all)
 {
+    int err = kt_lmdb_set_aside(l, e, env_fd, NULL);
+    if (err) return err;
     int fd = openat(env_fd, "data.mdb", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return kt_errno_error(errno);
     char why[KT_MDB_WHY_BYTES] = "it cannot be read";
-    int err = kt_mdb_check(fd, kinds[id].check, 0, why);
+    err = kt_mdb_check(fd, all ? KT_MDB_ALL : kinds[e->id].check, 0, why);
     bool unfinished = err && first && just_begun(fd);
     close(fd);
     if (!err || err == KT_ENOTFOUND) return err;
     if (unfinished) return unlinkat(env_fd, "data.mdb", 0) ? kt_errno_error(errno) : KT_ENOTFOUND;
-    kt_lmdb_say(l, "%s/data.mdb is damaged: %s", kinds[id].name, why);
-    if (id != KT_ENV_STORE || err != KT_EDAMAGED) return err;
-    /* it can be made again from the checkpoint and the journal */
-    if (renameat(env_fd, "data.mdb", env_fd, "damaged.mdb")) return kt_errno_error(errno);
-    if (unlinkat(env_fd, "lock.mdb", 0) && errno != ENOENT) return kt_errno_error(errno);
-    return KT_ENOTFOUND;
+    if (err == KT_EDAMAGED) return kt_lmdb_set_aside(l, e, env_fd, why);
+    kt_lmdb_say(l, "%s/data.mdb cannot be used: %s", e->name, why);
+    return err;
 }
 
 static int open_tables(struct kt_lmdb_env *e)
@@ -103,7 +102,7 @@ static int open_mdb(struct kt_lmdb *l, struct kt_lmdb_env *e)
     return kt_lmdb_error(rc);
 }
 
-int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool *made)
+int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool all, bool *made)
 {
     struct kt_lmdb_env *e = &l->env[id];
     e->id = id;
@@ -112,7 +111,7 @@ int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool *made)
     int env_fd = -1;
     int err = kt_dir_open(l->dir_fd, e->name, &env_fd);
     if (err) return err;
-    err = look_at_file(l, id, env_fd, first);
+    err = look_at_file(l, e, env_fd, first, all);
     *made = err == KT_ENOTFOUND;
     if (*made) err = KT_OK;
     if (!err) err = open_mdb(l, e);

@@ -1,6 +1,7 @@
 #include "store/mdb_file.h"
 
 #include "store/files.h"
+#include "store/mdb_format.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -8,40 +9,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define MDB_FILE_MAGIC   0xbeefc0deu
-#define MDB_FILE_VERSION 1u
-#define PAGE_HEADER      16u
-#define PAGE_BYTES_MIN   512u
-#define PAGE_BYTES_MAX   32768u
-#define NODE_HEADER      8u
-#define KEY_BYTES_MAX    511u
-#define DEPTH_MAX        32u /* CURSOR_STACK */
-#define TABLES_MAX       64u
-#define NO_PAGE          UINT64_MAX
-#define FREE_LIST_MAX    (64u << 20) /* one row of it, in bytes */
+#define DEPTH_MAX     32u /* CURSOR_STACK */
+#define TABLES_MAX    64u
+#define NO_PAGE       UINT64_MAX
+#define FREE_LIST_MAX (64u << 20) /* one row of it, in bytes */
 
-enum page_flag { P_BRANCH = 1, P_LEAF = 2, P_OVERFLOW = 4, P_META = 8, P_DIRTY = 16 };
-enum node_flag { F_BIGDATA = 1, F_SUBDATA = 2 };
-enum tree_flag { T_INTEGER = 8 };
 enum tree_kind { TREE_FREE, TREE_MAIN, TREE_TABLE };
-
-struct tree { /* MDB_db */
-    uint32_t pad;
-    uint16_t flags, depth;
-    uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
-};
-struct meta { /* MDB_meta */
-    uint32_t magic, version;
-    uint64_t address, map_bytes;
-    struct tree trees[2];
-    uint64_t last_page, txn;
-};
-struct header { /* MDB_page */
-    uint64_t number;
-    uint16_t pad, flags, lower, upper;
-};
-_Static_assert(sizeof(struct tree) == 48 && sizeof(struct meta) == 136 && sizeof(struct header) == PAGE_HEADER,
-               "the layout of LMDB 0.9 on 64 bits");
 
 struct walk {
     int fd;
@@ -62,14 +35,6 @@ struct walk {
     uint8_t last[KEY_BYTES_MAX];
     size_t last_len;
     enum { ANY_KEY, ABOVE_LAST, FROM_LAST } next_key; /* what the next key must be */
-};
-
-struct node {
-    uint32_t data_len; /* leaf */
-    uint64_t child;    /* branch */
-    uint16_t flags;
-    struct kt_bytes key;
-    const uint8_t *data; /* leaf; in the page unless F_BIGDATA */
 };
 
 __attribute__((format(printf, 2, 3))) static int damaged(struct walk *w, const char *format, ...)
@@ -96,6 +61,7 @@ static int use_pages(struct walk *w, uint64_t first, uint64_t n)
 static int read_page(struct walk *w, uint64_t number, uint8_t *page)
 {
     int err = kt_read_at(w->fd, page, w->page_bytes, number * w->page_bytes);
+    if (err == KT_EIO) return damaged(w, "page %" PRIu64 " cannot be read", number);
     return err == KT_ETRUNCATED ? damaged(w, "the file ends before page %" PRIu64, number) : err;
 }
 
@@ -128,27 +94,8 @@ static int take_key(struct walk *w, uint64_t page, struct kt_bytes key, bool bra
 static int take_node(struct walk *w, uint64_t number, const uint8_t *page, const struct header *h, unsigned i,
                      struct node *out)
 {
-    uint16_t at, lo, hi, flags, key_len;
-    memcpy(&at, page + PAGE_HEADER + 2 * i, sizeof(at));
-    if (at < h->upper || at % 2 || at > w->page_bytes - NODE_HEADER)
-        return damaged(w, "row %u of page %" PRIu64 " lies outside it", i, number);
-    memcpy(&lo, page + at + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 2), sizeof(lo));
-    memcpy(&hi, page + at + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 2 : 0), sizeof(hi));
-    memcpy(&flags, page + at + 4, sizeof(flags));
-    memcpy(&key_len, page + at + 6, sizeof(key_len));
-    bool branch = h->flags & P_BRANCH;
-    uint32_t low = lo | (uint32_t)hi << 16;
-    size_t data_here = branch ? 0 : (flags & F_BIGDATA) ? sizeof(uint64_t) : low;
-    if (NODE_HEADER + key_len + data_here > w->page_bytes - at)
-        return damaged(w, "row %u of page %" PRIu64 " is longer than it", i, number);
-    *out = (struct node){
-        .data_len = low,
-        .child = low | (uint64_t)flags << 32,
-        .flags = branch ? 0 : flags,
-        .key = kt_bytes(page + at + NODE_HEADER, key_len),
-        .data = page + at + NODE_HEADER + key_len,
-    };
-    return KT_OK;
+    const char *wrong = kt_mdb_node(page, w->page_bytes, h, i, h->upper, out);
+    return wrong ? damaged(w, "row %u of page %" PRIu64 " %s", i, number, wrong) : KT_OK;
 }
 
 /* A value too large for its leaf: a run of pages, the first with a header. */
@@ -161,8 +108,7 @@ static int walk_run(struct walk *w, const struct node *n, uint64_t *first)
     if (err) return err;
     struct header h;
     memcpy(&h, w->scratch, sizeof(h));
-    uint32_t pages = h.lower | (uint32_t)h.upper << 16;
-    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) pages = h.upper | (uint32_t)h.lower << 16;
+    uint32_t pages = kt_mdb_run_pages(&h);
     uint64_t needed = (PAGE_HEADER - 1 + (uint64_t)n->data_len) / w->page_bytes + 1;
     if (h.number != *first || (h.flags & ~P_DIRTY) != P_OVERFLOW || pages < needed)
         return damaged(w, "page %" PRIu64 " does not start the value it should", *first);
@@ -288,7 +234,13 @@ static int pick_meta(struct walk *w, uint64_t txn, uint64_t file_bytes, struct m
 {
     struct meta m[2];
     int err = read_meta(w, 0, &m[0]);
-    if (!err) err = read_meta(w, 1, &m[1]);
+    if (!err || err == KT_EVERSION) {
+        int second = read_meta(w, 1, &m[1]);
+        /* a new version would stand in both */
+        if (err != second && (err == KT_EVERSION || second == KT_EVERSION))
+            return damaged(w, "its meta pages are of two versions");
+        err = second;
+    }
     if (err) return err;
     unsigned slot = txn ? txn & 1 : m[1].txn > m[0].txn;
     if (txn && m[slot].txn != txn) return KT_EAGAIN;

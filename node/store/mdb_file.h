@@ -1,13 +1,7 @@
 /* An LMDB data file, read with distrust.
  *
  * LMDB 0.9 believes its file: a truncated one ends the process with SIGBUS, a pointer gone wrong with SIGSEGV or an
- * abort.  So Kontor looks first, with its own reader, which believes nothing: the format is that of LMDB 0.9 (mdb.c:
- * MDB_page, MDB_node, MDB_db, MDB_meta; data version 1), in the byte order and word size of this machine.
- *
- *   page 0, 1   meta pages: magic beefc0de, version, roots of the free list and of the main tree, last page,
- * transaction page n      16 bytes {number 8, pad 2, flags 2, lower 2, upper 2 (or count 4)}, then a branch, a leaf, or
- * the start of a run that holds one large value
- */
+ * abort.  So Kontor looks first, with its own reader, which believes nothing (the bytes: mdb_format.h). */
 #ifndef KT_STORE_MDB_FILE_H
 #define KT_STORE_MDB_FILE_H
 

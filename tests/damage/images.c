@@ -136,7 +136,7 @@ static void leave_mark(const char *dir, const struct images *i)
 
 void images_put_back(const char *dir, const struct images *i)
 {
-    static const char *const others[] = {"lock.mdb", "damaged.mdb", "new.mdb", "data.mdb"};
+    static const char *const others[] = {"lock.mdb", "damaged.mdb", "salvage.mdb", "new.mdb", "data.mdb"};
     char kept[PATH_MAX], data[PATH_MAX];
     for (unsigned e = 0; e < KT_ENV_COUNT; e++) {
         for (size_t k = 0; k < sizeof others / sizeof *others; k++) remove_file(dir, env_names[e], others[k]);

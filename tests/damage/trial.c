@@ -107,6 +107,9 @@ void trial_run(const struct trial *t, const struct flip *f, struct outcome *out)
     r.office.ms = t->peers[1].ms + 60000;
     t->peers[1].ms = t->peers[2].ms = r.office.ms;
     out->refused = kt_lmdb_open(&config, &r.office.store);
+    if (!out->refused && (kt_lmdb_salvage_due(r.office.store, KT_ENV_KEYS) ||
+                          kt_lmdb_salvage_due(r.office.store, KT_ENV_JOURNAL)))
+        out->refused = KT_EDAMAGED; /* salvage has tests of its own */
     if (!out->refused) {
         out->remade = !r.office.store->store_survived;
         out->step = "opening the engine";

@@ -92,11 +92,48 @@ void bench_close(struct bench *b)
 
 struct bench_office *bench_office(struct bench *b, uint32_t number) { return &b->offices[number - 1]; }
 
-void bench_restart(struct bench_office *o)
+void bench_restart(struct bench_office *o) { bench_restart_over(o, NULL, NULL); }
+
+/* As kontord does (node/host/rescue.c), with the files of the bench. */
+static void open_keyring(struct bench_office *o)
+{
+    struct kt_store *s = o->store->store;
+    struct kt_world *world = &o->world->world;
+    struct kt_salvage *from = NULL;
+    const bool keys = o->store->is_lmdb && kt_lmdb_salvage_due(s, KT_ENV_KEYS);
+    const bool journal = o->store->is_lmdb && kt_lmdb_salvage_due(s, KT_ENV_JOURNAL);
+    int e = keys ? kt_lmdb_salvage_open(s, KT_ENV_KEYS, &from) : KT_OK;
+    struct kt_bench_files f;
+    bench_files(o->member, &f);
+    if (!e && keys) e = kt_salvage_keys(from, s, world, f.root_key, &o->salvaged_keys);
+    assert_true(!e || e == KT_ENOTFOUND);
+    bench_files_free(&f);
+    if (keys && !(o->salvaged_keys.identity && o->salvaged_keys.certificate))
+        bench_admit(s, world, o->member, &o->keyring);
+    else
+        bench_keyring_open(s, world, o->member, &o->keyring);
+    if (from) {
+        OK(kt_salvage_wraps(from, s, o->keyring, &o->salvaged_keys));
+        from->close(from);
+    }
+    if (keys) OK(kt_lmdb_salvage_done(s, KT_ENV_KEYS));
+    if (!journal) return;
+    e = kt_lmdb_salvage_open(s, KT_ENV_JOURNAL, &from);
+    assert_true(!e || e == KT_ENOTFOUND);
+    if (!e) {
+        OK(kt_salvage_journal(from, s, o->keyring, &o->salvaged));
+        from->close(from);
+    }
+    OK(kt_lmdb_salvage_done(s, KT_ENV_JOURNAL));
+}
+
+void bench_restart_over(struct bench_office *o, void (*meddle)(void *ctx), void *ctx)
 {
     stop(o);
-    OK(kt_bench_reopen(o->store));
-    bench_keyring_open(o->store->store, &o->world->world, o->member, &o->keyring);
+    kt_bench_close(o->store);
+    if (meddle) meddle(ctx);
+    OK(kt_bench_open(o->store));
+    open_keyring(o);
     start(o);
 }
 

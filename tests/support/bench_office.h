@@ -11,6 +11,7 @@
 #include "core/hlc.h"
 #include "core/vector.h"
 #include "engine/lookup/lookup.h"
+#include "engine/salvage/salvage.h"
 #include "engine/view/views.h"
 #include "engine/write/write.h"
 #include "support/backends.h"
@@ -53,6 +54,8 @@ struct bench_office {
     struct bench_change *log;
     size_t log_len, log_cap;
     struct kt_arena arena; /* of replies */
+    struct kt_salvaged_journal salvaged; /* by the last restart that had to */
+    struct kt_salvaged_keys salvaged_keys;
     /* of the last put or lookup */
     int code;
     uint32_t field;
@@ -73,6 +76,8 @@ void bench_close(struct bench *b);
 struct bench_office *bench_office(struct bench *b, uint32_t number); /* from 1 */
 /* The office stops and starts again on its disk. */
 void bench_restart(struct bench_office *o);
+/* ... while `meddle` does something to its files; what is damaged then is salvaged. */
+void bench_restart_over(struct bench_office *o, void (*meddle)(void *ctx), void *ctx);
 
 /* One put line (its quotes may be written as '): the code of the record. */
 int bench_put(struct bench_office *o, const char *line);

@@ -290,6 +290,14 @@ void site_restart(struct site *s)
     start(s);
 }
 
+void site_restart_over(struct site *s, void (*meddle)(void *ctx), void *ctx)
+{
+    stop(s);
+    bench_restart_over(s->office, meddle, ctx);
+    s->dice ^= 0x5bd1e995u; /* it does not throw again what it threw before */
+    start(s);
+}
+
 void site_restore(struct site *s, struct kt_memory_disk *disk)
 {
     struct kt_memory_disk *old = s->office->store->memory;

@@ -61,6 +61,8 @@ void site_open(struct site *s, struct bench_office *o);
 void site_close(struct site *s);
 /* It stops and starts again on its disk; its lines are down. */
 void site_restart(struct site *s);
+/* ... while `meddle` does something to its files (bench_restart_over). */
+void site_restart_over(struct site *s, void (*meddle)(void *ctx), void *ctx);
 /* The same on another disk, in memory (taken over), as one that was restored: its files are not those it left. */
 void site_restore(struct site *s, struct kt_memory_disk *disk);
 

@@ -132,16 +132,36 @@ static int raise_base_of(const struct kt_store *s, struct kt_txn *t, struct kt_o
     return put_number(s, t, KT_T_journal_meta, meta_bytes(&k), number);
 }
 
-static int put_batch(const struct kt_store *s, struct kt_txn *t, uint64_t position, const struct name *name,
-                     struct kt_bytes batch)
+/* `put`: the port's, or its append. */
+static int put_batch(int (*put)(struct kt_txn *t, enum kt_table table, struct kt_bytes key, struct kt_bytes value),
+                     struct kt_txn *t, uint64_t position, const struct name *name, struct kt_bytes batch)
 {
     struct kt_buf b;
     kt_buf_init(&b, KT_JOURNAL_NAME_BYTES + batch.len);
     kt_buf_put(&b, KT_BYTES_OF(name->b));
     kt_buf_put(&b, batch);
-    int err = b.err ? b.err : s->ops->append(t, KT_T_journal_batch, KT_BYTES_OF(position), kt_buf_bytes(&b));
+    int err = b.err ? b.err : put(t, KT_T_journal_batch, KT_BYTES_OF(position), kt_buf_bytes(&b));
     kt_buf_free(&b);
     return err;
+}
+
+static int next_place(const struct kt_store *s, struct kt_txn *t, const struct kt_vector_entry *head, uint64_t *next)
+{
+    uint64_t held, base;
+    int err = head_number(s, t, head->origin, &held);
+    if (err) return err;
+    if (head->number <= held) return KT_EDUPLICATE;
+    if (head->number > held + 1) return KT_EGAP;
+    return kt_journal_span(s, t, &base, next);
+}
+
+/* The next position is this batch's, whether or not its row is there. */
+static int take_place(const struct kt_store *s, struct kt_txn *t, const struct kt_vector_entry *head,
+                      const struct name *name, uint64_t next)
+{
+    int err = put_number(s, t, KT_T_journal_where, KT_BYTES_OF(name->b), next);
+    if (!err) err = put_head(s, t, head);
+    return err ? err : put_number(s, t, KT_T_journal_meta, kt_str(KT_JOURNAL_NEXT), next + 1);
 }
 
 int kt_journal_append(const struct kt_store *s, struct kt_txn *t, const struct kt_vector_entry *head,
@@ -149,18 +169,11 @@ int kt_journal_append(const struct kt_store *s, struct kt_txn *t, const struct k
 {
     if (batch.len > KT_BATCH_BYTES_MAX) return KT_EOVERSIZE;
     if (batch.len == 0 || head->origin.member == 0 || head->number == 0) return KT_EINVAL;
-    uint64_t held, base, next;
-    int err = head_number(s, t, head->origin, &held);
-    if (err) return err;
-    if (head->number <= held) return KT_EDUPLICATE;
-    if (head->number > held + 1) return KT_EGAP;
-
+    uint64_t next;
     struct name name = pack_name(head->origin, head->number);
-    err = kt_journal_span(s, t, &base, &next);
-    if (!err) err = put_batch(s, t, next, &name, batch);
-    if (!err) err = put_number(s, t, KT_T_journal_where, KT_BYTES_OF(name.b), next);
-    if (!err) err = put_head(s, t, head);
-    if (!err) err = put_number(s, t, KT_T_journal_meta, kt_str(KT_JOURNAL_NEXT), next + 1);
+    int err = next_place(s, t, head, &next);
+    if (!err) err = put_batch(s->ops->append, t, next, &name, batch);
+    if (!err) err = take_place(s, t, head, &name, next);
     if (!err) *position = next;
     return err;
 }
@@ -397,4 +410,84 @@ int kt_journal_proofs(const struct kt_store *s, struct kt_txn *t,
 {
     struct proof_walk w = {each, context};
     return walk(s, t, KT_T_journal_meta, kt_str(KT_JOURNAL_PROOF), proof_row, &w);
+}
+
+/* --------------------------------------------------------------------------------------------------------- holes */
+
+static struct meta_key hole_key(struct kt_origin origin, uint64_t number)
+{
+    const struct name name = pack_name(origin, number);
+    return pack_meta(KT_JOURNAL_HOLE, name.b, sizeof(name.b));
+}
+
+int kt_journal_append_hole(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number)
+{
+    const struct kt_vector_entry head = {.origin = origin, .number = number};
+    const struct name name = pack_name(origin, number);
+    const struct meta_key k = hole_key(origin, number);
+    uint64_t next;
+    int err = next_place(s, t, &head, &next);
+    if (!err) err = take_place(s, t, &head, &name, next);
+    return err ? err : put_number(s, t, KT_T_journal_meta, meta_bytes(&k), next);
+}
+
+struct hole_walk {
+    int (*each)(void *context, struct kt_origin origin, uint64_t number, uint64_t position);
+    void *context;
+};
+
+static int hole_row(void *context, struct kt_bytes key, struct kt_bytes value)
+{
+    struct hole_walk *w = context;
+    if (key.len != KT_JOURNAL_NAME_BYTES || value.len != 8) return KT_EDAMAGED;
+    struct kt_reader name = kt_reader(key), at = kt_reader(value);
+    struct kt_origin origin = kt_origin_unpack(kt_take(&name, KT_ORIGIN_BYTES).data);
+    return w->each(w->context, origin, kt_take_be64(&name), kt_take_be64(&at));
+}
+
+int kt_journal_holes(const struct kt_store *s, struct kt_txn *t,
+                     int (*each)(void *context, struct kt_origin origin, uint64_t number, uint64_t position),
+                     void *context)
+{
+    struct hole_walk w = {each, context};
+    return walk(s, t, KT_T_journal_meta, kt_str(KT_JOURNAL_HOLE), hole_row, &w);
+}
+
+struct name_search {
+    uint64_t position;
+    struct name name;
+};
+
+static int name_row(void *context, struct kt_bytes key, struct kt_bytes value)
+{
+    struct name_search *s = context;
+    struct kt_reader r = kt_reader(value);
+    if (key.len != sizeof(s->name.b) || value.len != 8 || kt_take_be64(&r) != s->position) return KT_OK;
+    memcpy(s->name.b, key.data, key.len);
+    return KT_EEND;
+}
+
+int kt_journal_punch(const struct kt_store *s, struct kt_txn *t, uint64_t position)
+{
+    struct name_search find = {.position = position};
+    int err = walk(s, t, KT_T_journal_where, kt_bytes(NULL, 0), name_row, &find);
+    if (err != KT_EEND) return err ? err : KT_EDAMAGED;
+    const struct meta_key k = pack_meta(KT_JOURNAL_HOLE, find.name.b, sizeof(find.name.b));
+    err = s->ops->del(t, KT_T_journal_batch, KT_BYTES_OF(position));
+    return err ? err : put_number(s, t, KT_T_journal_meta, meta_bytes(&k), position);
+}
+
+int kt_journal_fill(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number,
+                    struct kt_bytes batch, uint64_t *position)
+{
+    const struct name name = pack_name(origin, number);
+    const struct meta_key k = hole_key(origin, number);
+    uint64_t at;
+    if (batch.len == 0 || batch.len > KT_BATCH_BYTES_MAX) return KT_EINVAL;
+    int err = get_number(s, t, KT_T_journal_meta, meta_bytes(&k), 0, &at);
+    if (err || at == 0) return err ? err : KT_ENOTFOUND;
+    err = put_batch(s->ops->put, t, at, &name, batch);
+    if (!err) err = s->ops->del(t, KT_T_journal_meta, meta_bytes(&k));
+    if (!err) *position = at;
+    return err;
 }

@@ -63,6 +63,21 @@ int kt_journal_base_of(const struct kt_store *s, struct kt_txn *t, struct kt_ori
  * already, nothing changed. */
 int kt_journal_adopt(const struct kt_store *s, struct kt_txn *t, const struct kt_vector_entry *head) KT_MUST;
 
+/* Holes: places of batches that are held by name and are not there, because the disk lost them.  A hole reads as
+ * KT_EDAMAGED until a peer's copy fills it.  append_hole: the next of its origin, at the end, with a head that knows
+ * nothing of it (KT_EDUPLICATE, KT_EGAP). */
+int kt_journal_append_hole(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin,
+                           uint64_t number) KT_MUST;
+/* What lies at a position is not what was put there: it becomes a hole, under the name that leads to it.  KT_EDAMAGED:
+ * no name does. */
+int kt_journal_punch(const struct kt_store *s, struct kt_txn *t, uint64_t position) KT_MUST;
+int kt_journal_holes(const struct kt_store *s, struct kt_txn *t,
+                     int (*each)(void *context, struct kt_origin origin, uint64_t number, uint64_t position),
+                     void *context) KT_MUST;
+/* The batch of a hole, judged good by the caller, in its place.  KT_ENOTFOUND: there is no such hole; KT_EINVAL. */
+int kt_journal_fill(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number,
+                    struct kt_bytes batch, uint64_t *position) KT_MUST;
+
 /* The newest pulse of each member, as received. */
 int kt_journal_pulse_put(const struct kt_store *s, struct kt_txn *t, kt_member member, struct kt_bytes pulse) KT_MUST;
 int kt_journal_pulses(const struct kt_store *s, struct kt_txn *t,

@@ -30,7 +30,9 @@
  *                                      snapshot and never were here
  *     626173652f 00000007 0123456789abcdef  ->  0000000000000004
  *   "proof/" origin 12, number be64 -> the proof of a fork as received
- *     70726f6f662f 00000007 0123456789abcdef 0000000000000005  ->  [proof] */
+ *     70726f6f662f 00000007 0123456789abcdef 0000000000000005  ->  [proof]
+ *   "hole/" origin 12, number be64  -> position be64 of a batch that is held and was lost by the disk
+ *     686f6c652f 00000007 0123456789abcdef 0000000000000005  ->  0000000000000009 */
 #ifndef KT_ENGINE_LAYOUT_H
 #define KT_ENGINE_LAYOUT_H
 
@@ -45,5 +47,6 @@
 #define KT_JOURNAL_BASE  "base"
 #define KT_JOURNAL_BASES "base/"
 #define KT_JOURNAL_PROOF "proof/"
+#define KT_JOURNAL_HOLE  "hole/"
 
 #endif

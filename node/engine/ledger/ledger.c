@@ -57,6 +57,7 @@ void kt_ledger_close(struct kt_ledger *l)
     kt_vector_free(&l->vector);
     free(l->cut);
     kt_arena_free(&l->arena);
+    free(l->holes);
     free(l);
 }
 
@@ -304,7 +305,9 @@ int kt_ledger_state(struct kt_ledger *l, struct kt_ledger_state *out)
     if (!e) e = kt_views_contradictions(l->workset, &contradictions);
     if (opened) kt_workset_abort(l->workset);
     if (e) return e;
-    *out = (struct kt_ledger_state){.position = l->position,
+    *out = (struct kt_ledger_state){.holes = l->holes_len,
+                                    .without = l->without,
+                                    .position = l->position,
                                     .store_position = l->store_position,
                                     .held = held,
                                     .conflicts = conflicts,
@@ -324,7 +327,7 @@ int kt_ledger_digests(struct kt_ledger *l, struct kt_arena *a, struct kt_pulse_d
     *n = 0;
     *out = kt_arena_array(a, r->compartments_len + 1, sizeof **out);
     if (!*out) return KT_ELIMIT;
-    if (kt_ledger_lags(l)) return KT_OK;
+    if (kt_ledger_lags(l) || l->without) return KT_OK;
     int e = reading(l, &opened);
     if (e) return e;
     for (uint32_t i = 0; i < r->compartments_len && !e; i++) {

@@ -76,6 +76,20 @@ void kt_ledger_abort(struct kt_ledger *l);
  * process should end and recover: a vector that forgot our own head would number batches again. */
 bool kt_ledger_lost(const struct kt_ledger *l);
 
+/* Holes: batches that are held by name and that the disk lost (engine/journal/journal.h), until a peer's copy fills
+ * them.  Between groups but for reading. */
+struct kt_hole {
+    struct kt_origin origin;
+    uint64_t number, position;
+};
+const struct kt_hole *kt_ledger_holes(const struct kt_ledger *l, uint32_t *n); /* until the next punch or fill */
+const struct kt_hole *kt_ledger_hole(const struct kt_ledger *l, struct kt_origin origin, uint64_t number); /* or NULL */
+/* What the journal has at a position is not what was put there. */
+int kt_ledger_punch(struct kt_ledger *l, uint64_t position) KT_MUST;
+/* A batch, judged good, that may be the one of a hole: durable in its place, and applied where the store was made
+ * without it.  KT_ENOTFOUND: there is no such hole; KT_EFORK: its neighbours name another. */
+int kt_ledger_fill(struct kt_ledger *l, const struct kt_opened *o) KT_MUST;
+
 /* Stamps.  pulse_time: below every later stamp of ours, durably. */
 int kt_ledger_pulse_time(struct kt_ledger *l, kt_hlc *out) KT_MUST;
 /* Takes note of a stamp of another's; false: too far ahead of our clock to follow. */
@@ -86,6 +100,8 @@ bool kt_ledger_observe(struct kt_ledger *l, kt_hlc seen);
  * digests, until a begin has caught up. */
 bool kt_ledger_lags(const struct kt_ledger *l);
 struct kt_ledger_state {
+    uint64_t holes;   /* batches that the disk lost, asked of peers */
+    uint64_t without; /* of them and of those that came since, what the store does not show yet */
     uint64_t position, store_position, held, conflicts, contradictions, voided, opened_late, ops;
     uint64_t groups, commit_ns_last; /* of the last commit, from begin of sealing to visible */
 };

@@ -17,6 +17,7 @@ static int look_up_head(struct kt_ledger *l, struct kt_txn *journal, struct kt_v
     struct kt_seal seal;
     struct kt_arena a;
     int e = kt_journal_find(l->store, journal, head->origin, head->number, &entry);
+    if (e == KT_EDAMAGED && kt_ledger_hole(l, head->origin, head->number)) return KT_OK; /* it may come again */
     if (e) return e == KT_ESNAPSHOT ? KT_OK : e;
     kt_arena_init(&a, SEAL_ARENA_BYTES_MAX);
     e = kt_batch_peek(entry.batch, &a, &seal, &head->seal_hash);

@@ -24,6 +24,7 @@ static int reload_journal(struct kt_ledger *l)
     if (!(e = kt_journal_span(l->store, t, &base, &next))) {
         l->position = next - 1;
         e = kt_journal_heads(l->store, t, each_head, l);
+        if (!e) e = kt_ledger_read_holes(l, t);
         if (!e) e = kt_ledger_clip(l, t);
     }
     ops->abort(t);
@@ -68,6 +69,7 @@ int kt_ledger_reload(struct kt_ledger *l)
     int e = reload_journal(l);
     if (!e) e = kt_workset_begin(l->workset, false);
     if (e) return e;
+    kt_ledger_read_without(l);
     l->store_position = 0;
     e = kt_ledger_store_number(l, "position", &l->store_position);
     if (e == KT_ENOTFOUND) e = KT_OK;
@@ -103,11 +105,22 @@ static int store_vector(struct kt_ledger *l, struct kt_vector *out)
     return e == KT_ENOTFOUND ? KT_OK : e;
 }
 
-/* One batch of the journal into the open transaction.  One that is cut is passed over. */
+static int replay_hole(struct kt_ledger *l, const struct kt_hole *hole, struct kt_vector *vector)
+{
+    const struct kt_vector_entry head = {.origin = hole->origin, .number = hole->number};
+    int e = kt_vector_set(vector, &head);
+    if (!e) e = kt_ledger_pass_hole(l, hole);
+    return e ? e : kt_ledger_mark_store(l, &head, 1, hole->position);
+}
+
+/* One batch of the journal into the open transaction; one that is cut is passed over.  KT_EDAMAGED: it is not what was
+ * put there. */
 static int replay_one(struct kt_ledger *l, struct kt_txn *journal, uint64_t position, struct kt_vector *vector,
                       struct kt_arena *arena)
 {
     struct kt_journal_entry entry;
+    const struct kt_hole *hole = kt_ledger_hole_at(l, position);
+    if (hole) return replay_hole(l, hole, vector);
     int e = kt_journal_get(l->store, journal, position, &entry);
     if (e) return e == KT_ENOTFOUND ? KT_EDAMAGED : e;
     struct kt_opened *o = kt_arena_alloc(arena, sizeof *o);
@@ -129,16 +142,21 @@ static bool step_goes_on(const struct kt_ledger *l, const struct kt_arena *arena
     return arena->used_bytes < STEP_BYTES && kt_workset_arena(l->workset)->used_bytes < STEP_BYTES;
 }
 
+/* Made again from a journal that lost some of it, a store is right but for that. */
 static int replay_some(struct kt_ledger *l, struct kt_vector *vector, struct kt_arena *arena)
 {
     struct kt_txn *journal;
     uint64_t position = l->store_position;
+    bool damaged = false;
     int e = l->store->ops->begin(l->store, KT_ENV_JOURNAL, false, &journal);
     if (e) return e;
     if (!(e = kt_workset_begin(l->workset, true))) {
         for (uint32_t i = 0; i < BATCHES_PER_STEP && position < l->position && !e && step_goes_on(l, arena); i++) {
-            if (!(e = replay_one(l, journal, position + 1, vector, arena))) position++;
+            e = replay_one(l, journal, position + 1, vector, arena);
+            damaged = e == KT_EDAMAGED;
+            if (!e) position++;
         }
+        if (damaged) e = KT_OK;
         if (!e) e = kt_views_update(l->views);
         if (!e)
             e = kt_workset_commit(l->workset);
@@ -147,12 +165,12 @@ static int replay_some(struct kt_ledger *l, struct kt_vector *vector, struct kt_
     }
     l->store->ops->abort(journal);
     if (!e) l->store_position = position;
-    return e;
+    return !e && damaged ? kt_ledger_punch(l, position + 1) : e;
 }
 
 int kt_ledger_catch_up(struct kt_ledger *l)
 {
-    if (l->store_position >= l->position) return KT_OK;
+    if (l->store_position >= l->position && !l->without) return KT_OK;
     struct kt_vector vector = {0};
     struct kt_arena arena;
     kt_arena_init(&arena, STEP_ARENA_BYTES_MAX);
@@ -162,6 +180,7 @@ int kt_ledger_catch_up(struct kt_ledger *l)
         e = replay_some(l, &vector, &arena);
         if (!e && l->progress) l->progress(l->progress_ctx, l->store_position, l->position);
     }
+    if (!e) e = kt_ledger_apply_filled(l, &vector);
     kt_arena_free(&arena);
     kt_vector_free(&vector);
     return e;

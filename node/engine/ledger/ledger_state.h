@@ -59,11 +59,23 @@ struct kt_ledger {
     struct kt_journal_group group;
     struct kt_journal_pulse_record pulses[KT_MEMBERS_MAX];
     uint32_t pulses_len;
+    struct kt_hole *holes; /* of the journal, as they were read last */
+    uint32_t holes_len, holes_cap;
+    uint32_t without;            /* batches of the journal that the store was made without */
     bool touched;                /* the store changes in this group */
     struct kt_apply_count count; /* since the start */
     struct kt_held_walk retried, lacking;
     uint64_t groups, commit_ns_last;
 };
+
+/* ledger_holes.c.  Of the journal, in its transaction; and of the store: what it was made without. */
+int kt_ledger_read_holes(struct kt_ledger *l, struct kt_txn *journal) KT_MUST;
+void kt_ledger_read_without(struct kt_ledger *l); /* errors are sticky in its transaction */
+const struct kt_hole *kt_ledger_hole_at(const struct kt_ledger *l, uint64_t position); /* NULL: none */
+/* In the open transaction of the store: it is made without this batch. */
+int kt_ledger_pass_hole(struct kt_ledger *l, const struct kt_hole *hole) KT_MUST;
+/* Batches that have come since are applied. */
+int kt_ledger_apply_filled(struct kt_ledger *l, const struct kt_vector *vector) KT_MUST;
 
 /* Seals the open draft, if any, into its reserved record. */
 int kt_ledger_seal(struct kt_ledger *l) KT_MUST;

@@ -43,6 +43,15 @@ int kt_workset_begin(struct kt_workset *w, bool write)
     return w->store->ops->begin(w->store, KT_ENV_STORE, write, &w->txn);
 }
 
+void kt_workset_lost_key(struct kt_origin origin, uint64_t number, uint8_t out[KT_LOST_KEY_BYTES])
+{
+    out[0] = 'h';
+    kt_origin_pack(origin, out + 1);
+    for (unsigned i = 0; i < 8; i++) out[1 + KT_ORIGIN_BYTES + i] = (uint8_t)(number >> (56 - 8 * i));
+}
+
+void kt_workset_set_lost(struct kt_workset *w, bool some) { w->lost = some; }
+
 struct kt_txn *kt_workset_txn(struct kt_workset *w) { return w->txn; }
 struct kt_store *kt_workset_store(struct kt_workset *w) { return w->store; }
 struct kt_keyring *kt_workset_keyring(struct kt_workset *w) { return w->keyring; }

@@ -70,6 +70,12 @@ int kt_workset_lists(struct kt_workset *w, struct kt_ward *ward, const struct kt
 /* The port merge works through, for ops that come with `at`; settled() asks `vector`. */
 void kt_workset_merge_port(struct kt_workset *w, const struct kt_vector *vector, struct kt_merge_port *out);
 
+/* Batches that the store was made without: a row of store_meta each, 'h', origin 12, number be64 -> nothing.  Merging
+ * looks for them only where it was said that there are some. */
+#define KT_LOST_KEY_BYTES (1u + KT_ORIGIN_BYTES + 8u)
+void kt_workset_lost_key(struct kt_origin origin, uint64_t number, uint8_t out[KT_LOST_KEY_BYTES]);
+void kt_workset_set_lost(struct kt_workset *w, bool some);
+
 /* Wards changed in this transaction. */
 int kt_workset_dirty(struct kt_workset *w, int (*give)(void *ctx, struct kt_ward *ward), void *ctx) KT_MUST;
 

@@ -77,14 +77,30 @@ static bool is_cut(struct kt_workset *w, const struct kt_dot *dot)
     return r && dot->batch > kt_roster_cut(r, dot->origin, 0);
 }
 
+/* The disk lost this dot's batch before the store was made: it is not here, whatever the vector says. */
+static int is_lost(struct kt_workset *w, const struct kt_dot *dot, bool *out)
+{
+    uint8_t key[KT_LOST_KEY_BYTES];
+    struct kt_bytes none;
+    kt_workset_lost_key(dot->origin, dot->batch, key);
+    int e = w->store->ops->get(w->txn, KT_T_store_meta, KT_BYTES_OF(key), &none);
+    *out = !e;
+    return e == KT_ENOTFOUND ? KT_OK : e;
+}
+
 /* Has the op of this dot taken effect: its batch is here (or it stands earlier in the batch being merged), and its
  * envelope is not held. */
 static int port_settled(void *ctx, const struct kt_op_context *at, const struct kt_dot *dot, bool *out)
 {
     struct kt_workset *w = ctx;
     const bool same_batch = kt_origin_compare(dot->origin, at->dot.origin) == 0 && dot->batch == at->dot.batch;
-    *out = kt_vector_get(w->vector, dot->origin) >= dot->batch || (same_batch && kt_dot_compare(dot, &at->dot) < 0) ||
-           is_cut(w, dot);
+    bool lost = false;
+    *out = kt_vector_get(w->vector, dot->origin) >= dot->batch;
+    if (*out && w->lost) {
+        int e = is_lost(w, dot, &lost);
+        if (e) return e;
+    }
+    *out = (*out && !lost) || (same_batch && kt_dot_compare(dot, &at->dot) < 0) || is_cut(w, dot);
     if (!*out) return KT_OK;
     struct kt_dot envelope = *dot;
     envelope.op = 0;

@@ -48,6 +48,7 @@ struct kt_workset {
     struct kt_ws_row *rows;   /* by key */
     struct kt_ws_digest *digests;
     const struct kt_vector *vector; /* of the merge going on */
+    bool lost;                      /* kt_workset_set_lost */
     int err;                        /* of a callback that cannot give one back; commit gives it */
 };
 

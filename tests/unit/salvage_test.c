@@ -1,0 +1,199 @@
+/* Offices whose files were damaged: what they get back by themselves, and what their peers bring. */
+#include "engine/journal/journal.h"
+#include "support/bench_site.h"
+#include "support/probe.h"
+#include "support/rogue.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define OK(call)  assert_int_equal((call), KT_OK)
+#define PAGE      4096
+#define CUSTOMERS 60u
+
+/* Two offices that hold the same; what one of them has stored is about to be damaged. */
+struct pair {
+    struct bench bench;
+    struct site a, b;
+};
+
+static void put_customer(struct site *s, const char *system, unsigned n)
+{
+    char line[2600], note[2048];
+    memset(note, 'x', sizeof note - 1); /* some batches are large values of the file, others rows of a leaf */
+    note[n % 3 == 0 ? sizeof note - 1 : 20] = 0;
+    for (size_t i = 0; note[i]; i++) note[i] = (char)('a' + (i * 7 + n * 31 + i * i / 3) % 26);
+    snprintf(line, sizeof line,
+             "{'entity':'customer','source_system':'%s','source_id':'C-%u','kind':'person','occupation':'%s',"
+             "'identifier':[{'system':'tax','value':'%s-%u'}]}",
+             system, n, note, system, n);
+    OK(site_put(s, line));
+}
+
+static bool knows(struct site *s, const char *system, unsigned n)
+{
+    char what[64];
+    snprintf(what, sizeof what, "%s:C-%u", system, n);
+    json_t *j = bench_look(s->office, KT_BY_SOURCE, what);
+    const bool found = j && json_is_object(bench_at(j, "customer"));
+    json_decref(j);
+    return found;
+}
+
+static void run(struct pair *p, uint64_t ms)
+{
+    struct site *const all[] = {&p->a, &p->b};
+    site_run(all, 2, ms);
+}
+
+static int setup(void **state)
+{
+    struct pair *p = calloc(1, sizeof *p);
+    if (!p) return -1;
+    bench_open(&p->bench, true);
+    site_open(&p->a, bench_office(&p->bench, 1));
+    site_open(&p->b, bench_office(&p->bench, 2));
+    site_join(&p->a, &p->b);
+    run(p, 200);
+    for (unsigned n = 0; n < CUSTOMERS; n++) {
+        put_customer(&p->a, "revenue", n);
+        if (n % 2) put_customer(&p->b, "motor", n);
+        run(p, 40);
+    }
+    run(p, 1000);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct pair *p = *state;
+    site_close(&p->a);
+    site_close(&p->b);
+    bench_close(&p->bench);
+    free(p);
+    return 0;
+}
+
+static void assert_whole(struct pair *p)
+{
+    struct site *const all[] = {&p->a, &p->b};
+    site_assert_same(all, 2);
+    for (unsigned n = 0; n < CUSTOMERS; n++) {
+        if (!knows(&p->a, "revenue", n)) print_message("no %u code %d pos %llu/%llu held %llu, salvaged %llu lost %llu left %llu; %s %s %s %s\n", n, p->a.office->code, (unsigned long long)site_status(&p->a)->ledger.position, (unsigned long long)site_status(&p->a)->ledger.store_position, (unsigned long long)site_status(&p->a)->ledger.held, (unsigned long long)p->a.office->salvaged.batches, (unsigned long long)p->a.office->salvaged.lost,  (unsigned long long)p->a.office->salvaged.left, p->a.noted, p->b.noted, p->a.why, p->b.why);
+        assert_true(knows(&p->a, "revenue", n));
+        if (n % 2) assert_true(knows(&p->a, "motor", n));
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------ damages */
+
+struct damage {
+    struct site *site;
+    const char *file;
+    off_t from, to;  /* bytes made zeros; in pages where below is set */
+    double cut;      /* the file ends at this share of it; 0: not cut */
+    char copy[PATH_MAX + 64];
+};
+
+static void zero(const char *path, off_t from, off_t to)
+{
+    static const uint8_t nothing[PAGE];
+    for (off_t at = from; at < to; at += PAGE) OK(kt_meddle_write(path, at, nothing, PAGE));
+}
+
+static off_t used_bytes(struct site *s, enum kt_env env)
+{
+    struct kt_env_info info;
+    struct kt_store *store = s->office->store->store;
+    OK(store->ops->info(store, env, &info));
+    return (off_t)info.used_bytes;
+}
+
+static void meddle(void *ctx)
+{
+    struct damage *d = ctx;
+    char path[KT_PROBE_PATH_MAX];
+    struct stat st;
+    kt_bench_path(d->site->office->store, d->file, path);
+    assert_int_equal(stat(path, &st), 0);
+    if (d->cut > 0)
+        assert_int_equal(truncate(path, (off_t)((double)d->to * d->cut)), 0);
+    else
+        zero(path, d->from, d->to);
+}
+
+static void both_meta_pages_of_the_journal_are_gone(void **state)
+{
+    /* The first two pages of an office's journal are zeros, and its line is down.  It comes up by itself with
+     * everything it had, its own writes included, and keeps the damaged file. */
+    struct pair *p = *state;
+    struct damage d = {.site = &p->a, .file = "journal/data.mdb", .to = 2 * PAGE};
+    char kept[PATH_MAX];
+    const uint64_t before = kt_ledger_position(kt_engine_ledger(p->a.engine));
+    site_restart_over(&p->a, meddle, &d);
+    assert_int_equal(p->a.office->salvaged.batches, before);
+    assert_int_equal(p->a.office->salvaged.lost, 0);
+    assert_whole(p);
+    OK(kt_lmdb_salvage_kept(p->a.office->store->store, KT_ENV_JOURNAL, kept, sizeof kept));
+    assert_int_equal(access(kept, F_OK), 0);
+    /* what it writes now is new everywhere */
+    site_join(&p->a, &p->b);
+    put_customer(&p->a, "revenue", 1000);
+    run(p, 2000);
+    assert_true(knows(&p->b, "revenue", 1000));
+    assert_whole(p);
+}
+
+static void a_journal_cut_short_is_made_whole_by_a_peer(void **state)
+{
+    /* The journal's file ends early, at many lengths: what is left is kept, the rest comes from the other office. */
+    struct pair *p = *state;
+    for (unsigned i = 1; i < 8; i++) {
+        struct damage d = {.site = &p->a, .file = "journal/data.mdb", .cut = (double)i / 8};
+        d.to = used_bytes(&p->a, KT_ENV_JOURNAL);
+        site_restart_over(&p->a, meddle, &d);
+        site_join(&p->a, &p->b);
+        run(p, 4000);
+        assert_whole(p);
+    }
+}
+
+static void any_page_of_the_journal_may_be_gone(void **state)
+{
+    /* Each page of the journal in turn is zeros, in an office that is linked: it ends whole, and nobody refuses or
+     * freezes anything. */
+    struct pair *p = *state;
+    uint64_t got = 0, lost = 0, rounds = 0;
+    for (off_t page = 0; page * PAGE < used_bytes(&p->a, KT_ENV_JOURNAL) && rounds < 60; page++, rounds++) {
+        struct damage d = {.site = &p->a, .file = "journal/data.mdb", .from = page * PAGE, .to = (page + 1) * PAGE};
+        p->a.office->salvaged = (struct kt_salvaged_journal){0};
+        site_restart_over(&p->a, meddle, &d);
+        got += p->a.office->salvaged.batches;
+        lost += p->a.office->salvaged.lost;
+        site_join(&p->a, &p->b);
+        run(p, 3000);
+        assert_whole(p);
+    }
+    print_message("%llu pages: %llu batches got back, %llu asked of the peer\n", (unsigned long long)rounds,
+                  (unsigned long long)got, (unsigned long long)lost);
+    assert_true(got > 0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(both_meta_pages_of_the_journal_are_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_journal_cut_short_is_made_whole_by_a_peer, setup, teardown),
+        cmocka_unit_test_setup_teardown(any_page_of_the_journal_may_be_gone, setup, teardown),
+    };
+    rogue_same_dice(); /* the offices' organisation is one */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
