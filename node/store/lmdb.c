@@ -204,6 +204,9 @@ static int open_all(struct kt_lmdb *l, const char *boot_id_path)
     struct kt_mark was;
     int marked = kt_mark_read(l->dir_fd, &was);
     if (marked == KT_EDAMAGED) kt_lmdb_say(l, "the mark of the last stop does not read; starting as after a crash");
+    if (marked == KT_EVERSION)
+        kt_lmdb_say(l, "a newer kontord wrote these files, and this one would not read them right: nothing was changed; "
+                       "start the newer one, or restore a backup from before the upgrade");
     if (marked && marked != KT_ENOTFOUND && marked != KT_EDAMAGED) return marked;
 
     bool made[KT_ENV_COUNT];

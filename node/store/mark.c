@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define MARK_NAME  "mark"
+#define MARK_VERSION 1u
 #define SLOT_BYTES 1024u
 #define MARK_BYTES (2 * SLOT_BYTES)
 
@@ -61,12 +62,26 @@ static bool slot_read(const char in[SLOT_BYTES], struct kt_mark *out)
     return true;
 }
 
+/* Sound, and of a later version: its sum is over all before it, whatever that says. */
+static bool slot_is_later(const char in[SLOT_BYTES])
+{
+    char text[SLOT_BYTES + 1], sum[2 * KT_HASH_BYTES + 1];
+    unsigned version;
+    memcpy(text, in, SLOT_BYTES);
+    text[SLOT_BYTES] = 0;
+    const char *last = strstr(text, "\nsum ");
+    if (!last || sscanf(text, "kontor mark %9u", &version) != 1 || version <= MARK_VERSION) return false;
+    mark_sum(kt_bytes(text, (size_t)(last + 1 - text)), sum);
+    return strncmp(last + strlen("\nsum "), sum, strlen(sum)) == 0;
+}
+
 int kt_mark_read(int dir_fd, struct kt_mark *out)
 {
     char text[MARK_BYTES];
     size_t len;
     int err = kt_file_read(dir_fd, MARK_NAME, text, sizeof(text), &len);
     if (err) return err == KT_EOVERSIZE || err == KT_ETRUNCATED ? KT_EDAMAGED : err;
+    if (len == sizeof(text) && (slot_is_later(text) || slot_is_later(text + SLOT_BYTES))) return KT_EVERSION;
     struct kt_mark m[2];
     bool reads[2] = {len == sizeof(text) && slot_read(text, &m[0]),
                      len == sizeof(text) && slot_read(text + SLOT_BYTES, &m[1])};

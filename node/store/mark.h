@@ -14,7 +14,8 @@
  *     store 2049 393225 880
  *     sum 1f0c...                                   kt_hash_parts("mark", all before), hexadecimal
  *
- * A slot that does not read exactly so does not count. */
+ * A slot that does not read exactly so does not count.  A later version of these files, rows included, has another
+ * number in the first line, and the sum as here: who knows only this one then leaves all of them alone. */
 #ifndef KT_STORE_MARK_H
 #define KT_STORE_MARK_H
 
@@ -34,7 +35,7 @@ struct kt_mark {
     struct kt_file_id file[KT_ENV_COUNT];
 };
 
-/* KT_ENOTFOUND: there is none.  KT_EDAMAGED: neither slot reads. */
+/* KT_ENOTFOUND: there is none.  KT_EDAMAGED: neither slot reads.  KT_EVERSION: a later version wrote one of them. */
 int kt_mark_read(int dir_fd, struct kt_mark *out) KT_MUST;
 /* Durable on KT_OK, and m->turn is the next; on an error the mark before stands. */
 int kt_mark_write(int dir_fd, struct kt_mark *m) KT_MUST;
