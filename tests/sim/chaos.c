@@ -2,6 +2,8 @@
  * one kind finds what a little of everything never does. */
 #include "sim/sim.h"
 
+#define AWAY_MS (30u * 86400000ull)
+
 static uint32_t rate(struct sim *s, uint32_t known_once_in, uint32_t from_s, uint32_t to_s)
 {
     const uint32_t quanta = 1000 / SIM_QUANTUM_MS;
@@ -30,6 +32,7 @@ void chaos_open(struct sim *s)
         .roster = rate(s, 3, 10, 60),
         .storm = rate(s, 4, 10, 60),
         .lie = rate(s, 4, 5, 60),
+        .away = rate(s, 5, 20, 200),
     };
     if (s->offices_len < 3 || !s->mesh) s->chaos.lie = 0; /* nobody to hear the truth from */
     if (s->chaos.lie) s->liar = &s->offices[dice_below(&s->dice, s->offices_len)];
@@ -130,11 +133,17 @@ static void chaos_of_offices(struct sim *s)
         lie(o, SIM_LIE_NO_KEYS, long_or_short(s, 3000, 30000));
     if (sim_once_in(s, s->chaos.lie) && s->liar->up && !s->liar->lies)
         lie(s->liar, 1 + dice_below(&s->dice, SIM_LIES - 1), long_or_short(s, 5000, 60000));
+    if (sim_once_in(s, s->chaos.away) && s->now_ms >= s->leaps_until_ms && (o = any_up(s))) {
+        s->leaps_until_ms = s->now_ms + AWAY_MS;
+        office_end(o, dice_in(&s->dice, 2) ? SIM_STOP : SIM_POWER, AWAY_MS);
+    }
     if (sim_once_in(s, s->chaos.clock) && (o = any_up(s))) {
         static const int64_t jumps_ms[] = {1000, 30000, 70000, 86400000, 315360000000};
         const int64_t jump = jumps_ms[dice_below(&s->dice, 5)] * (dice_in(&s->dice, 2) ? 1 : -1);
         o->world.skew_ms = dice_in(&s->dice, 3) || jump < -(int64_t)86400000 ? 0 : jump;
-        sim_say(s, "office-%u's clock is off by %lld ms", o->number + 1, (long long)o->world.skew_ms);
+        o->world.steps_ms = dice_in(&s->dice, 4) ? jumps_ms[dice_below(&s->dice, 4)] / 2 : 0;
+        sim_say(s, "office-%u's clock is off by %lld ms%s", o->number + 1, (long long)o->world.skew_ms,
+                o->world.steps_ms ? ", and steps to and fro" : "");
     }
 }
 
@@ -180,10 +189,18 @@ void chaos_run(struct sim *s)
     if (s->lines_len) chaos_of_lines(s);
 }
 
-/* One who never ends lies about others only: what it alone has nobody could get in time. */
+/* Who was given the newest roster may have gone back to older files since: it is brought once more. */
+static void bring_roster(struct sim *s)
+{
+    if (s->rosters == 1 || !s->chaos.restore) return;
+    office_end(&s->offices[0], SIM_STOP, 0);
+    s->offices[0].renew = true;
+}
+
 void chaos_calm(struct sim *s)
 {
-    const uint32_t lasting = SIM_LIES - 1 - SIM_LIE_NO_KEYS;
+    const uint32_t lasting = SIM_LIES - 1 - SIM_LIE_NO_KEYS; /* what it alone has nobody could get in time */
+    bring_roster(s);
     for (unsigned i = 0; i < s->offices_len; i++) s->offices[i].lies_until_ms = 0;
     end_lies(s);
     if (s->lies_for_ever) lie(s->liar, lasting, UINT64_MAX / 2);

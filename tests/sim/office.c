@@ -18,7 +18,9 @@ static struct sim_office *office_of(struct kt_world *w)
 
 static uint64_t wall_ms(struct kt_world *w)
 {
-    const struct sim_world *v = (struct sim_world *)w;
+    struct sim_world *v = (struct sim_world *)w;
+    v->steps_ms = -v->steps_ms;
+    v->skew_ms += v->steps_ms;
     return SIM_EPOCH_MS + v->sim->now_ms + (uint64_t)v->skew_ms;
 }
 

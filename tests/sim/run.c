@@ -119,7 +119,8 @@ static void run_offices(struct sim *s)
 static void check_lag(struct sim *s, struct sim_office *o, const struct kt_ledger_state *st)
 {
     const bool lags = st->position != st->store_position && !o->full_until_ms;
-    if (!lags || !o->lags_since_ms || s->now_ms < o->paused_until_ms + LAG_MS_MAX)
+    const uint64_t waits_from_ms = o->paused_until_ms > s->leaps_until_ms ? o->paused_until_ms : s->leaps_until_ms;
+    if (!lags || !o->lags_since_ms || s->now_ms < waits_from_ms + LAG_MS_MAX)
         o->lags_since_ms = lags ? s->now_ms : 0;
     if (lags && s->now_ms - o->lags_since_ms > LAG_MS_MAX)
         sim_fail(s, SIM_STALL, "office-%u's store stays behind its journal", o->number + 1);
@@ -173,7 +174,9 @@ static void check_some(struct sim *s)
 
 static void pass_time(struct sim *s)
 {
-    s->now_ms += SIM_QUANTUM_MS;
+    const uint32_t leap_ms = s->now_ms < s->leaps_until_ms ? SIM_LEAP_MS : 0;
+    s->now_ms += SIM_QUANTUM_MS + leap_ms;
+    s->leapt_ms += leap_ms;
     if (!s->calm) chaos_run(s);
     network_run(s);
     if (!s->calm) workload_run(s);
@@ -185,11 +188,12 @@ static void calm_down(struct sim *s)
 {
     sim_say(s, "all faults end");
     s->calm = true;
+    s->leaps_until_ms = 0;
     network_heal(s);
     chaos_calm(s);
     for (unsigned i = 0; i < s->offices_len; i++) {
         struct sim_office *o = &s->offices[i];
-        o->world.skew_ms = 0;
+        o->world.skew_ms = o->world.steps_ms = 0;
         o->paused_until_ms = 0;
         o->fail_nth = 0;
         o->full_until_ms = 0;

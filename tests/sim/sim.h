@@ -27,6 +27,7 @@
 #define SIM_OFFICES_LEAST  2u
 #define SIM_OFFICES_SPREAD 4u /* by the seed: so many different numbers of offices */
 #define SIM_QUANTUM_MS     10u
+#define SIM_LEAP_MS        (3u * 3600000u)
 #define SIM_EPOCH_MS       1772323200000ull /* 2026-03-01 */
 #define SIM_CALM_MS_MAX    120000u          /* then every office that is linked must show the same */
 #define SIM_STORY_LINE     512u
@@ -60,6 +61,7 @@ struct sim_world {
     struct kt_world world; /* first */
     struct sim *sim;
     int64_t skew_ms;
+    int64_t steps_ms;      /* and back, each time it is read */
     uint64_t mono_base_ms; /* another with each boot */
     struct dice dice;
 };
@@ -278,7 +280,7 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
-        no_keys, roster, storm, lie;
+        no_keys, roster, storm, lie, away;
 };
 
 /* What a lookup gave to wait for, and what its office held then. */
@@ -294,7 +296,8 @@ struct sim_write;
 struct sim {
     struct sim_options options;
     struct dice dice;
-    uint64_t now_ms; /* since the founding */
+    uint64_t now_ms;                   /* since the founding */
+    uint64_t leaps_until_ms, leapt_ms; /* days pass in hours at a time: nobody waits for who is away so long */
     bool calm;
     unsigned offices_len;
     struct sim_office offices[SIM_OFFICES_MAX];
