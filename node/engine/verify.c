@@ -270,6 +270,20 @@ static int check_store(struct verifier *v)
     return e;
 }
 
+/* The file under an environment.  False: it is not to be walked. */
+static bool check_file(struct verifier *v, enum kt_env env, int *error)
+{
+    static const char *const names[KT_ENV_COUNT] = {"keys", "journal", "store"};
+    char why[KT_STORE_WHY_BYTES];
+    if (*error) return false;
+    const int e = v->store->ops->verify(v->store, env, why);
+    if (e == KT_EDAMAGED || e == KT_EVERSION)
+        finding(v, "%s: %s", names[env], why);
+    else
+        *error = e;
+    return !e;
+}
+
 int kt_verify_run(struct kt_store *store, struct kt_keyring *keyring, struct kt_verify_report *report)
 {
     struct verifier v = {.store = store, .keyring = keyring, .report = report, .roster = kt_keyring_roster(keyring)};
@@ -277,8 +291,10 @@ int kt_verify_run(struct kt_store *store, struct kt_keyring *keyring, struct kt_
     v.sums = calloc(v.roster->compartments_len, sizeof *v.sums);
     if (!v.sums) return KT_ENOMEM;
     kt_arena_init(&v.arena, VERIFY_ARENA_BYTES_MAX);
-    int e = check_journal(&v);
-    if (!e) e = check_store(&v);
+    int e = KT_OK;
+    (void)check_file(&v, KT_ENV_KEYS, &e);
+    if (check_file(&v, KT_ENV_JOURNAL, &e)) e = check_journal(&v);
+    if (check_file(&v, KT_ENV_STORE, &e)) e = check_store(&v);
     kt_arena_free(&v.arena);
     kt_vector_free(&v.journal);
     free(v.sums);

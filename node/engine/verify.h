@@ -1,8 +1,10 @@
 /* Verify: walks journal and store against seals, keys and digests, in read transactions, beside a working node.
  *
- * Journal: every batch decodes, its hashes and signature hold, its chain and its name agree with where it lies.  Store:
- * every row opens and reads; the digests summed up from the live values are those kept; views open; every index entry
- * and entity leads somewhere; the store's vector is not ahead of the journal's. */
+ * First the files: each page of each environment is what it should be and each row what was written (ports/store.h);
+ * what is damaged there is not walked further.  Journal: every batch decodes, its hashes and signature hold, its chain
+ * and its name agree with where it lies.  Store: every row opens and reads; the digests summed up from the live values
+ * are those kept; views open; every index entry and entity leads somewhere; the store's vector is not ahead of the
+ * journal's. */
 #ifndef KT_ENGINE_VERIFY_H
 #define KT_ENGINE_VERIFY_H
 

@@ -3,6 +3,10 @@
  * The production backend is LMDB (store/lmdb.c), the simulator brings its own with faults; both pass the same contract
  * suite (tests/contract).  What the rows mean is the engine's business (engine/journal/layout.h), not the backend's.
  *
+ * A row read is the row that was written: a backend whose medium rots says KT_EDAMAGED instead, of what it finds as of
+ * what it does not find (in read transactions; in write transactions a key that rotted may go unseen until the next
+ * whole look at the file).
+ *
  * Errors inside a transaction are sticky: after the first failure reads find nothing, writes do nothing, and commit
  * gives that error back (and aborts).  Bytes handed out by get and seek stay valid until the next write in the same
  * transaction, or its end; they may lie at any address.  At most one write transaction per environment at a time (begin
@@ -67,6 +71,8 @@ struct kt_env_info {
     uint64_t readers, last_txn;
 };
 
+#define KT_STORE_WHY_BYTES 160u
+
 struct kt_store; /* a backend's own; begins with this table */
 struct kt_store_ops {
     int (*begin)(struct kt_store *s, enum kt_env env, bool write, struct kt_txn **out);
@@ -93,6 +99,9 @@ struct kt_store_ops {
      * durably.  Until then every open finds it true again. */
     int (*settled)(struct kt_store *s);
     int (*info)(struct kt_store *s, enum kt_env env, struct kt_env_info *out);
+    /* Is the environment whole below what the tables hold?  Reads all of its file, beside readers and a writer.
+     * KT_EDAMAGED: a sentence in `why`. */
+    int (*verify)(struct kt_store *s, enum kt_env env, char why[KT_STORE_WHY_BYTES]);
     void (*close)(struct kt_store *s);
 };
 struct kt_store {

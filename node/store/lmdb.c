@@ -108,6 +108,26 @@ static void lmdb_close(struct kt_store *s)
     free_store(kt_lmdb_of(s));
 }
 
+/* Past LMDB: the newest commit, held by a read transaction meanwhile. */
+static int lmdb_verify(struct kt_store *s, enum kt_env env, char why[KT_STORE_WHY_BYTES])
+{
+    struct kt_lmdb *l = kt_lmdb_of(s);
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof(path), "%s/%s/data.mdb", l->dir, l->env[env].name);
+    snprintf(why, KT_STORE_WHY_BYTES, "it cannot be read");
+    int err = KT_EAGAIN;
+    for (int i = 0; err == KT_EAGAIN && i < VERIFY_TRIES; i++) {
+        struct kt_txn *t;
+        err = kt_lmdb_begin(s, env, false, &t);
+        if (err) return err;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        err = fd < 0 ? KT_EIO : kt_mdb_check(fd, KT_MDB_ALL, mdb_txn_id(t->mdb), why);
+        if (fd >= 0) close(fd);
+        kt_lmdb_abort(t);
+    }
+    return err;
+}
+
 static const struct kt_store_ops lmdb_ops = {
     .begin = kt_lmdb_begin,
     .commit = kt_lmdb_commit,
@@ -126,6 +146,7 @@ static const struct kt_store_ops lmdb_ops = {
     .discard = kt_lmdb_discard,
     .settled = lmdb_settled,
     .info = lmdb_info,
+    .verify = lmdb_verify,
     .close = lmdb_close,
 };
 
@@ -252,19 +273,9 @@ int kt_lmdb_check_readers(struct kt_store *s, int *cleared)
 
 int kt_lmdb_verify(struct kt_store *s, enum kt_env env)
 {
-    struct kt_lmdb *l = kt_lmdb_of(s);
-    char path[PATH_MAX + 32], why[KT_MDB_WHY_BYTES] = "it cannot be read";
-    snprintf(path, sizeof(path), "%s/%s/data.mdb", l->dir, l->env[env].name);
-    int err = KT_EAGAIN;
-    for (int i = 0; err == KT_EAGAIN && i < VERIFY_TRIES; i++) {
-        struct kt_txn *t;
-        err = kt_lmdb_begin(s, env, false, &t);
-        if (err) return err;
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        err = fd < 0 ? KT_EIO : kt_mdb_check(fd, KT_MDB_ALL, mdb_txn_id(t->mdb), why);
-        if (fd >= 0) close(fd);
-        kt_lmdb_abort(t);
-    }
-    if (err && err != KT_EAGAIN) kt_lmdb_say(l, "%s/data.mdb is damaged: %s", l->env[env].name, why);
+    char why[KT_STORE_WHY_BYTES];
+    int err = lmdb_verify(s, env, why);
+    if (err && err != KT_EAGAIN)
+        kt_lmdb_say(kt_lmdb_of(s), "%s/data.mdb is damaged: %s", kt_lmdb_of(s)->env[env].name, why);
     return err;
 }

@@ -5,6 +5,8 @@
  * the cursor finds its place again by that key. */
 #include "store/lmdb_env.h"
 
+#include "store/row_proof.h"
+
 #include <stdlib.h>
 
 int kt_lmdb_cursor(struct kt_txn *t, enum kt_table table, struct kt_cursor **out)
@@ -79,16 +81,23 @@ int kt_lmdb_seek(struct kt_cursor *c, enum kt_seek how, struct kt_bytes at, stru
     MDB_val k, v;
     int rc = move(c, how, at, &k, &v);
     if (rc == MDB_NOTFOUND) {
+        bool lost = !t->write && !c->placed && !keyed && !kt_lmdb_is_empty(t, c->table);
         c->placed = false;
-        return KT_ENOTFOUND;
+        return lost ? kt_lmdb_fail(t, MDB_CORRUPTED) : KT_ENOTFOUND;
     }
     if (rc) return kt_lmdb_fail(t, rc);
-    if (k.mv_size > sizeof(c->key)) return kt_lmdb_fail(t, MDB_CORRUPTED); /* nothing of ours is so long */
+    const struct kt_bytes found = kt_bytes(k.mv_data, k.mv_size);
+    struct kt_bytes whole;
+    if (found.len > sizeof(c->key) || !kt_row_prove(c->table, found, kt_bytes(v.mv_data, v.mv_size), &whole))
+        return kt_lmdb_fail(t, MDB_CORRUPTED);
+    uint64_t leaf = (uint64_t)(uintptr_t)k.mv_data / t->env->page_bytes;
+    if (!t->write && leaf != c->leaf && !kt_lmdb_leaf_is_whole(t, c->table, &k)) return kt_lmdb_fail(t, MDB_CORRUPTED);
+    c->leaf = leaf;
     c->placed = true;
     c->writes_seen = t->writes;
     c->key_len = k.mv_size;
     memcpy(c->key.bytes, k.mv_data, k.mv_size);
-    if (key) *key = kt_bytes(k.mv_data, k.mv_size);
-    if (value) *value = kt_bytes(v.mv_data, v.mv_size);
+    if (key) *key = found;
+    if (value) *value = whole;
     return KT_OK;
 }

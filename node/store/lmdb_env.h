@@ -44,6 +44,7 @@ struct kt_cursor {
     MDB_cursor *mdb;
     enum kt_table table;
     bool placed;
+    uint64_t leaf;        /* in read transactions: the page looked at last */
     uint64_t writes_seen; /* of its transaction, when it was placed */
     size_t key_len;
     union {
@@ -108,6 +109,11 @@ int kt_lmdb_seek(struct kt_cursor *c, enum kt_seek how, struct kt_bytes at, stru
  * table of that kind can hold. */
 int kt_lmdb_check(struct kt_txn *t, enum kt_table table, struct kt_bytes key) KT_MUST;
 int kt_lmdb_fail(struct kt_txn *t, int rc) KT_MUST; /* keeps the first failure; gives it back */
+/* lmdb_miss.c: KT_ENOTFOUND where the leaf in which the key would lie is whole, and what is around it in order; else
+ * KT_EDAMAGED.  In read transactions. */
+bool kt_lmdb_leaf_is_whole(const struct kt_txn *t, enum kt_table table, const MDB_val *key) KT_MUST;
+bool kt_lmdb_is_empty(const struct kt_txn *t, enum kt_table table) KT_MUST;
+int kt_lmdb_confirm_miss(struct kt_txn *t, enum kt_table table, MDB_val key) KT_MUST;
 
 /* lmdb_checkpoint.c */
 int kt_lmdb_checkpoint(struct kt_store *s) KT_MUST;

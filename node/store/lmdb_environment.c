@@ -16,10 +16,10 @@ static const struct {
     unsigned flags;
     enum kt_mdb_check check; /* before it is opened; keys are few and precious */
 } kinds[KT_ENV_COUNT] = {
-    [KT_ENV_KEYS] = {"keys",    0,                          KT_MDB_ALL  },
-    [KT_ENV_JOURNAL] = {"journal", 0,                          KT_MDB_ROOTS},
- /* lookups hit single pages: readahead would push others out */
-    [KT_ENV_STORE] = {"store",   MDB_NOSYNC | MDB_NORDAHEAD, KT_MDB_ROOTS},
+    [KT_ENV_KEYS] = {"keys", 0, KT_MDB_ALL},
+    [KT_ENV_JOURNAL] = {"journal", 0, KT_MDB_ALL},
+    /* lookups hit single pages: readahead would push others out */
+    [KT_ENV_STORE] = {"store", MDB_NOSYNC | MDB_NORDAHEAD, KT_MDB_ALL},
 };
 
 void kt_lmdb_env_enter(struct kt_lmdb_env *e)

@@ -1,5 +1,7 @@
 #include "store/lmdb_env.h"
 
+#include "store/row_proof.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -28,25 +30,25 @@ int kt_lmdb_error(int rc)
     static const struct {
         int rc, err;
     } map[] = {
-        {0,                    KT_OK       },
-        {MDB_NOTFOUND,         KT_ENOTFOUND},
-        {MDB_KEYEXIST,         KT_EINVAL   }, /* an append that is not the greatest */
-        {MDB_BAD_VALSIZE,      KT_EINVAL   },
-        {MDB_MAP_FULL,         KT_EFULL    },
-        {MDB_TXN_FULL,         KT_ELIMIT   },
-        {MDB_READERS_FULL,     KT_EAGAIN   },
-        {MDB_VERSION_MISMATCH, KT_EVERSION },
-        {MDB_CORRUPTED,        KT_EDAMAGED },
-        {MDB_PAGE_NOTFOUND,    KT_EDAMAGED },
-        {MDB_PAGE_FULL,        KT_EDAMAGED },
-        {MDB_CURSOR_FULL,      KT_EDAMAGED },
-        {MDB_INVALID,          KT_EDAMAGED },
-        {MDB_INCOMPATIBLE,     KT_EDAMAGED },
-        {MDB_BAD_DBI,          KT_EDAMAGED },
-        {ENOSPC,               KT_EFULL    },
-        {EDQUOT,               KT_EFULL    },
-        {EFBIG,                KT_EFULL    },
-        {ENOMEM,               KT_ENOMEM   },
+        {0, KT_OK},
+        {MDB_NOTFOUND, KT_ENOTFOUND},
+        {MDB_KEYEXIST, KT_EINVAL}, /* an append that is not the greatest */
+        {MDB_BAD_VALSIZE, KT_EINVAL},
+        {MDB_MAP_FULL, KT_EFULL},
+        {MDB_TXN_FULL, KT_ELIMIT},
+        {MDB_READERS_FULL, KT_EAGAIN},
+        {MDB_VERSION_MISMATCH, KT_EVERSION},
+        {MDB_CORRUPTED, KT_EDAMAGED},
+        {MDB_PAGE_NOTFOUND, KT_EDAMAGED},
+        {MDB_PAGE_FULL, KT_EDAMAGED},
+        {MDB_CURSOR_FULL, KT_EDAMAGED},
+        {MDB_INVALID, KT_EDAMAGED},
+        {MDB_INCOMPATIBLE, KT_EDAMAGED},
+        {MDB_BAD_DBI, KT_EDAMAGED},
+        {ENOSPC, KT_EFULL},
+        {EDQUOT, KT_EFULL},
+        {EFBIG, KT_EFULL},
+        {ENOMEM, KT_ENOMEM},
     };
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
         if (map[i].rc == rc) return map[i].err;
@@ -181,10 +183,27 @@ int kt_lmdb_get(struct kt_txn *t, enum kt_table table, struct kt_bytes key, stru
     struct key_copy copy;
     MDB_val k = key_of(key, &copy), v;
     int rc = mdb_get(t->mdb, t->env->dbi[table], &k, &v);
-    if (rc == MDB_NOTFOUND) return KT_ENOTFOUND;
+    if (rc == MDB_NOTFOUND) return t->write ? KT_ENOTFOUND : kt_lmdb_confirm_miss(t, table, k);
     if (rc) return kt_lmdb_fail(t, rc);
-    *value = kt_bytes(v.mv_data, v.mv_size);
-    return KT_OK;
+    return kt_row_prove(table, key, kt_bytes(v.mv_data, v.mv_size), value) ? KT_OK : kt_lmdb_fail(t, MDB_CORRUPTED);
+}
+
+/* The value with its proof behind it.  A short one goes through the stack, a long one right into its pages. */
+static int put_proven(struct kt_txn *t, enum kt_table table, MDB_val *k, struct kt_bytes value, uint64_t proof,
+                      unsigned flags)
+{
+    uint8_t small[SMALL_VALUE_BYTES + KT_ROW_PROOF_BYTES];
+    MDB_val v = {value.len + KT_ROW_PROOF_BYTES, small};
+    const bool in_place = value.len > SMALL_VALUE_BYTES;
+    uint8_t *to = small;
+    if (in_place) {
+        int rc = mdb_put(t->mdb, t->env->dbi[table], k, &v, flags | MDB_RESERVE);
+        if (rc) return rc;
+        to = v.mv_data;
+    }
+    if (value.len) memcpy(to, value.data, value.len);
+    memcpy(to + value.len, &proof, sizeof(proof));
+    return in_place ? 0 : mdb_put(t->mdb, t->env->dbi[table], k, &v, flags);
 }
 
 static int put(struct kt_txn *t, enum kt_table table, struct kt_bytes key, struct kt_bytes value, unsigned flags)
@@ -193,12 +212,10 @@ static int put(struct kt_txn *t, enum kt_table table, struct kt_bytes key, struc
     if (!err && !t->write) err = refuse(t, KT_EINVAL);
     if (err) return err;
     struct key_copy copy;
-    uint8_t small[SMALL_VALUE_BYTES];
-    MDB_val k = key_of(key, &copy), v = {value.len, (void *)(uintptr_t)value.data};
-    if (value.len > 0 && value.len <= sizeof(small)) v.mv_data = memcpy(small, value.data, value.len);
+    MDB_val k = key_of(key, &copy);
     t->writes++;
     t->bytes_put += value.len + 2 * t->env->page_bytes;
-    int rc = mdb_put(t->mdb, t->env->dbi[table], &k, &v, flags);
+    int rc = put_proven(t, table, &k, value, kt_row_proof(table, key, value), flags);
     return rc ? kt_lmdb_fail(t, rc) : KT_OK;
 }
 

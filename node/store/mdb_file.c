@@ -2,6 +2,7 @@
 
 #include "store/files.h"
 #include "store/mdb_format.h"
+#include "store/row_proof.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -9,10 +10,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define DEPTH_MAX     32u /* CURSOR_STACK */
-#define TABLES_MAX    64u
-#define NO_PAGE       UINT64_MAX
-#define FREE_LIST_MAX (64u << 20) /* one row of it, in bytes */
+#define DEPTH_MAX  32u /* CURSOR_STACK */
+#define TABLES_MAX 64u
+#define NO_PAGE    UINT64_MAX
 
 enum tree_kind { TREE_FREE, TREE_MAIN, TREE_TABLE };
 
@@ -23,15 +23,19 @@ struct walk {
     uint8_t *seen;             /* one bit a page */
     uint8_t *level[DEPTH_MAX]; /* a page each */
     uint8_t *scratch;          /* one page */
+    uint8_t *value;            /* of a row with pages of its own */
+    size_t value_cap;
     char *why;
     struct tree tables[TABLES_MAX];
+    enum kt_table names[TABLES_MAX];
     unsigned tables_len;
 
     /* the tree being walked */
     enum tree_kind kind;
     struct tree tree;
+    enum kt_table table; /* of a TREE_TABLE */
     bool whole;
-    uint64_t entries;
+    struct tree count; /* as it adds up */
     uint8_t last[KEY_BYTES_MAX];
     size_t last_len;
     enum { ANY_KEY, ABOVE_LAST, FROM_LAST } next_key; /* what the next key must be */
@@ -99,56 +103,80 @@ static int take_node(struct walk *w, uint64_t number, const uint8_t *page, const
 }
 
 /* A value too large for its leaf: a run of pages, the first with a header. */
-static int walk_run(struct walk *w, const struct node *n, uint64_t *first)
+static int walk_run(struct walk *w, const struct node *n, struct kt_bytes *value)
 {
-    memcpy(first, n->data, sizeof(*first));
-    if (*first < 2 || *first >= w->pages) return damaged(w, "page %" PRIu64 " is outside the file", *first);
-    if (!w->whole) return KT_OK;
-    int err = read_page(w, *first, w->scratch);
-    if (err) return err;
+    uint64_t first, needed = (PAGE_HEADER - 1 + (uint64_t)n->data_len) / w->page_bytes + 1;
     struct header h;
+    memcpy(&first, n->data, sizeof(first));
+    if (first < 2 || first >= w->pages || needed > w->pages - first)
+        return damaged(w, "page %" PRIu64 " is outside the file", first);
+    *value = kt_bytes(NULL, 0);
+    if (!w->whole) return KT_OK;
+    int err = read_page(w, first, w->scratch);
+    if (err) return err;
     memcpy(&h, w->scratch, sizeof(h));
     uint32_t pages = kt_mdb_run_pages(&h);
-    uint64_t needed = (PAGE_HEADER - 1 + (uint64_t)n->data_len) / w->page_bytes + 1;
-    if (h.number != *first || (h.flags & ~P_DIRTY) != P_OVERFLOW || pages < needed)
-        return damaged(w, "page %" PRIu64 " does not start the value it should", *first);
-    err = use_pages(w, *first, pages);
-    for (uint64_t p = 1; !err && p < needed; p++) err = read_page(w, *first + p, w->scratch);
+    if (h.number != first || h.flags != P_OVERFLOW || pages < needed)
+        return damaged(w, "page %" PRIu64 " does not start the value it should", first);
+    w->count.overflow_pages += pages;
+    err = use_pages(w, first, pages);
+    if (!err && w->value_cap < n->data_len) {
+        free(w->value);
+        w->value_cap = needed * w->page_bytes;
+        w->value = malloc(w->value_cap);
+        if (!w->value) return KT_ENOMEM;
+    }
+    if (!err) err = kt_read_at(w->fd, w->value, n->data_len, first * w->page_bytes + PAGE_HEADER);
+    if (err == KT_ETRUNCATED) return damaged(w, "the file ends within the value at page %" PRIu64, first);
+    *value = kt_bytes(w->value, n->data_len);
     return err;
 }
 
 /* A row of the free list: {count, page numbers} of pages nobody uses. */
-static int walk_free_row(struct walk *w, const struct node *n, uint64_t run)
+static int walk_free_row(struct walk *w, struct kt_bytes row)
 {
-    if (n->data_len < sizeof(uint64_t) || n->data_len % sizeof(uint64_t) || n->data_len > FREE_LIST_MAX)
-        return damaged(w, "a free list of %" PRIu32 " bytes", n->data_len);
-    uint64_t *list = malloc(n->data_len);
-    if (!list) return KT_ENOMEM;
+    uint64_t listed, page;
+    if (row.len < sizeof(listed) || row.len % sizeof(listed)) return damaged(w, "a free list of %zu bytes", row.len);
+    memcpy(&listed, row.data, sizeof(listed));
+    if (listed >= row.len / sizeof(listed)) return damaged(w, "a free list longer than its row");
     int err = KT_OK;
-    if (run)
-        err = kt_read_at(w->fd, list, n->data_len, run * w->page_bytes + PAGE_HEADER);
-    else
-        memcpy(list, n->data, n->data_len);
-    if (!err && list[0] >= n->data_len / sizeof(uint64_t)) err = damaged(w, "a free list longer than its row");
-    for (uint64_t i = 1; !err && i <= list[0]; i++) err = use_pages(w, list[i], 1);
-    free(list);
-    return err == KT_ETRUNCATED ? damaged(w, "the file ends within its free list") : err;
+    for (uint64_t i = 1; !err && i <= listed; i++) {
+        memcpy(&page, row.data + i * sizeof(page), sizeof(page));
+        err = use_pages(w, page, 1);
+    }
+    return err;
+}
+
+/* A row of the main tree: the name of a table, and its tree. */
+static int take_table(struct walk *w, uint64_t page, const struct node *n)
+{
+    static const char *const names[] = {
+#define TABLE_NAME(name, env, integer, holds) #name,
+        KT_TABLES(TABLE_NAME)
+#undef TABLE_NAME
+    };
+    if (n->flags != F_SUBDATA || n->data_len != sizeof(struct tree) || w->tables_len == TABLES_MAX)
+        return damaged(w, "page %" PRIu64 " of the main tree holds what is no table", page);
+    unsigned t = 0;
+    while (t < KT_TABLE_COUNT && !kt_bytes_equal(n->key, kt_str(names[t]))) t++;
+    if (t == KT_TABLE_COUNT) return damaged(w, "a table that this version does not know");
+    w->names[w->tables_len] = t;
+    memcpy(&w->tables[w->tables_len++], n->data, sizeof(struct tree));
+    return KT_OK;
 }
 
 static int walk_row(struct walk *w, uint64_t page, const struct node *n)
 {
-    uint64_t run = 0;
+    struct kt_bytes value = kt_bytes(n->data, n->data_len);
     int err = take_key(w, page, n->key, false);
-    if (!err && (n->flags & F_BIGDATA)) err = walk_run(w, n, &run);
+    if (!err && (n->flags & F_BIGDATA)) err = walk_run(w, n, &value);
     if (err) return err;
-    w->entries++;
-    if (w->kind == TREE_FREE) return walk_free_row(w, n, run);
-    if (w->kind == TREE_TABLE)
-        return n->flags & ~F_BIGDATA ? damaged(w, "a strange row in page %" PRIu64, page) : KT_OK;
-    if (n->flags != F_SUBDATA || n->data_len != sizeof(struct tree) || w->tables_len == TABLES_MAX)
-        return damaged(w, "page %" PRIu64 " of the main tree holds what is no table", page);
-    memcpy(&w->tables[w->tables_len++], n->data, sizeof(struct tree));
-    return KT_OK;
+    w->count.entries++;
+    if (w->kind == TREE_MAIN) return take_table(w, page, n);
+    if (n->flags & ~F_BIGDATA) return damaged(w, "a strange row in page %" PRIu64, page);
+    if (w->kind == TREE_FREE) return walk_free_row(w, value);
+    if (!w->whole || kt_row_prove(w->table, n->key, value, &value)) return KT_OK;
+    return damaged(w, "a row in page %" PRIu64 " is not what was written there", page);
 }
 
 static int read_header(struct walk *w, uint64_t number, unsigned level, struct header *h)
@@ -160,7 +188,6 @@ static int read_header(struct walk *w, uint64_t number, unsigned level, struct h
     if (!err) err = read_page(w, number, w->level[level]);
     if (err) return err;
     memcpy(h, w->level[level], sizeof(*h));
-    h->flags &= (uint16_t)~P_DIRTY;
     unsigned wanted = level + 1u == w->tree.depth ? P_LEAF : P_BRANCH;
     if (h->number != number || h->flags != wanted || h->lower < PAGE_HEADER || h->lower > h->upper ||
         h->upper > w->page_bytes || h->lower % 2)
@@ -168,6 +195,7 @@ static int read_header(struct walk *w, uint64_t number, unsigned level, struct h
     unsigned rows = (h->lower - PAGE_HEADER) / 2u;
     if (rows == 0 || (rows == 1 && wanted == P_BRANCH && w->kind != TREE_FREE))
         return damaged(w, "page %" PRIu64 " holds too little", number);
+    *(wanted == P_LEAF ? &w->count.leaf_pages : &w->count.branch_pages) += 1;
     return KT_OK;
 }
 
@@ -176,10 +204,12 @@ static int walk_page(struct walk *w, uint64_t number, unsigned level) /* at most
     struct header h;
     int err = read_header(w, number, level, &h);
     unsigned rows = err ? 0 : (h.lower - PAGE_HEADER) / 2u;
+    uint32_t filled = h.upper;
     for (unsigned i = 0; !err && i < rows; i++) {
         struct node n = {0};
         err = take_node(w, number, w->level[level], &h, i, &n);
         if (err) return err;
+        filled += kt_mdb_node_bytes(&h, &n);
         if (h.flags & P_LEAF) {
             err = walk_row(w, number, &n);
             continue;
@@ -189,6 +219,7 @@ static int walk_page(struct walk *w, uint64_t number, unsigned level) /* at most
         if (!err && (n.child < 2 || n.child >= w->pages))
             err = damaged(w, "page %" PRIu64 " is outside the file", n.child);
     }
+    if (!err && filled != w->page_bytes) err = damaged(w, "page %" PRIu64 " is not filled by its rows", number);
     return err;
 }
 
@@ -197,15 +228,33 @@ static int walk_tree(struct walk *w, enum tree_kind kind, const struct tree *tre
     w->kind = kind;
     w->tree = *tree;
     w->whole = whole;
-    w->entries = 0;
+    w->count = (struct tree){0};
     w->next_key = ANY_KEY;
-    if (kind == TREE_FREE) w->tree.flags |= T_INTEGER;
-    if (kind == TREE_TABLE && (tree->flags & ~T_INTEGER)) return damaged(w, "a table of a kind Kontor does not use");
-    if (tree->root == NO_PAGE) return tree->entries ? damaged(w, "a tree without a root counts rows") : KT_OK;
+    if (tree->root == NO_PAGE) {
+        static const struct tree none = {.root = NO_PAGE};
+        w->tree.pad = w->tree.flags = 0;
+        return memcmp(&w->tree, &none, sizeof(none)) ? damaged(w, "a tree without a root counts rows") : KT_OK;
+    }
     int err = walk_page(w, tree->root, 0);
-    if (!err && whole && w->entries != tree->entries)
-        err = damaged(w, "a table counts %" PRIu64 " rows and holds %" PRIu64, tree->entries, w->entries);
+    if (!err && whole && w->count.entries != tree->entries)
+        err = damaged(w, "a table counts %" PRIu64 " rows and holds %" PRIu64, tree->entries, w->count.entries);
+    if (!err && whole &&
+        (w->count.branch_pages != tree->branch_pages || w->count.leaf_pages != tree->leaf_pages ||
+         w->count.overflow_pages != tree->overflow_pages))
+        err = damaged(w, "a table of %" PRIu64 " rows miscounts its pages", tree->entries);
     return err;
+}
+
+static int walk_table(struct walk *w, unsigned i, bool whole)
+{
+    static const uint16_t flags[] = {
+#define TABLE_FLAGS(name, env, integer, holds) integer ? T_INTEGER : 0,
+        KT_TABLES(TABLE_FLAGS)
+#undef TABLE_FLAGS
+    };
+    w->table = w->names[i];
+    if (w->tables[i].flags != flags[w->table]) return damaged(w, "a table of another kind than Kontor made it");
+    return walk_tree(w, TREE_TABLE, &w->tables[i], whole);
 }
 
 static int read_meta(struct walk *w, unsigned slot, struct meta *out)
@@ -216,7 +265,8 @@ static int read_meta(struct walk *w, unsigned slot, struct meta *out)
     struct header h;
     memcpy(&h, page, sizeof(h));
     memcpy(out, page + PAGE_HEADER, sizeof(*out));
-    if (!(h.flags & P_META) || out->magic != MDB_FILE_MAGIC) return damaged(w, "this is no database of Kontor");
+    if (h.flags != P_META || h.number != slot || out->magic != MDB_FILE_MAGIC)
+        return damaged(w, "this is no database of Kontor");
     if (out->version != MDB_FILE_VERSION) {
         snprintf(w->why, KT_MDB_WHY_BYTES, "its format has version %" PRIu32 ", not %u", out->version,
                  MDB_FILE_VERSION);
@@ -244,7 +294,10 @@ static int pick_meta(struct walk *w, uint64_t txn, uint64_t file_bytes, struct m
     if (err) return err;
     unsigned slot = txn ? txn & 1 : m[1].txn > m[0].txn;
     if (txn && m[slot].txn != txn) return KT_EAGAIN;
-    if ((m[slot].txn & 1) != slot) return damaged(w, "its meta pages are exchanged");
+    const struct meta *is = &m[slot], *was = &m[!slot];
+    bool follows = is->txn - was->txn == 1 || was->txn - is->txn == 1 || (is->txn == 0 && was->txn == 0);
+    if ((is->txn & 1) != slot || !follows) return damaged(w, "one of its meta pages is not of its time");
+    if (is->trees[0].flags != T_INTEGER || is->trees[1].flags != 0) return damaged(w, "its trees are of another kind");
     if (m[slot].last_page < 1 || m[slot].last_page >= file_bytes / w->page_bytes)
         return damaged(w, "the file ends before its last page %" PRIu64, m[slot].last_page);
     *out = m[slot];
@@ -267,10 +320,10 @@ int kt_mdb_check(int fd, enum kt_mdb_check how, uint64_t txn, char why[KT_MDB_WH
     if (!w.seen || !w.scratch) err = KT_ENOMEM;
     if (!err) err = walk_tree(&w, TREE_FREE, &m.trees[0], true);
     if (!err) err = walk_tree(&w, TREE_MAIN, &m.trees[1], true);
-    for (unsigned i = 0; !err && i < w.tables_len; i++)
-        err = walk_tree(&w, TREE_TABLE, &w.tables[i], how == KT_MDB_ALL);
+    for (unsigned i = 0; !err && i < w.tables_len; i++) err = walk_table(&w, i, how == KT_MDB_ALL);
     for (unsigned i = 0; i < DEPTH_MAX; i++) free(w.level[i]);
     free(w.scratch);
+    free(w.value);
     free(w.seen);
     return err;
 }

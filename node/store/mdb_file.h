@@ -5,10 +5,9 @@
 #ifndef KT_STORE_MDB_FILE_H
 #define KT_STORE_MDB_FILE_H
 
-#include "proto/bytes.h"
-#include "proto/errors.h"
+#include "ports/store.h"
 
-#define KT_MDB_WHY_BYTES 160u
+#define KT_MDB_WHY_BYTES KT_STORE_WHY_BYTES
 
 enum kt_mdb_check {
     KT_MDB_ROOTS, /* meta pages, the free list, the main tree, and the root page of every table: quick */

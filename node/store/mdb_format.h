@@ -84,4 +84,11 @@ static inline const char *kt_mdb_node(const uint8_t *page, uint32_t page_bytes, 
     return NULL;
 }
 
+/* What such a row takes of its page: LMDB keeps pages packed, so the rows of one fill it from `upper` to its end. */
+static inline uint32_t kt_mdb_node_bytes(const struct header *h, const struct node *n)
+{
+    size_t data = h->flags & P_BRANCH ? 0 : n->flags & F_BIGDATA ? sizeof(uint64_t) : n->data_len;
+    return (uint32_t)(NODE_HEADER + n->key.len + data + 1) & ~1u;
+}
+
 #endif

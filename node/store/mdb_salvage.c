@@ -2,6 +2,7 @@
 
 #include "store/files.h"
 #include "store/mdb_format.h"
+#include "store/row_proof.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -67,14 +68,15 @@ static bool take_row(struct mdb_salvage *s, const struct header *h, unsigned i, 
     struct node n;
     if (kt_mdb_node(s->page, s->page_bytes, h, i, PAGE_HEADER, &n)) return false;
     if (n.key.len == 0 || n.key.len > KEY_BYTES_MAX || (n.flags & ~F_BIGDATA)) return false;
+    if (n.data_len < KT_ROW_PROOF_BYTES) return false;
     *key = n.key;
-    *value = kt_bytes(n.data, n.data_len);
+    *value = kt_bytes(n.data, n.data_len - KT_ROW_PROOF_BYTES); /* whole or not: who takes it finds out */
     if (!(n.flags & F_BIGDATA)) return true;
     uint64_t first;
     memcpy(&first, n.data, sizeof(first));
     if (first >= s->pages || n.data_len > VALUE_BYTES_MAX) return false;
-    if (read_some(s, s->value, n.data_len, first * s->page_bytes + PAGE_HEADER)) return false;
-    *value = kt_bytes(s->value, n.data_len);
+    if (read_some(s, s->value, value->len, first * s->page_bytes + PAGE_HEADER)) return false;
+    value->data = s->value;
     return true;
 }
 

@@ -14,7 +14,6 @@ struct run {
     struct outcome *out;
     struct site office;
     struct answers now;
-    bool verifying;
 };
 
 static void say(void *ctx, const char *sentence)
@@ -22,10 +21,7 @@ static void say(void *ctx, const char *sentence)
     struct run *r = ctx;
     if (!strstr(sentence, "damaged")) return;
     if (!r->out->words[0]) snprintf(r->out->words, sizeof r->out->words, "%s", sentence);
-    if (r->verifying)
-        r->out->named_by_verify = true;
-    else
-        r->out->named_at_open = true;
+    r->out->named_at_open = true;
 }
 
 /* Keeps what the answers are worth against those given before. */
@@ -51,11 +47,7 @@ static void hold_against(struct run *r, struct answers *before)
 static bool verify(struct run *r)
 {
     static struct kt_verify_report report;
-    bool sound = true;
-    r->verifying = true;
-    for (unsigned e = 0; e < KT_ENV_COUNT; e++) sound = kt_lmdb_verify(r->office.store, e) == KT_OK && sound;
-    sound = kt_verify_run(r->office.store, r->office.keyring, &report) == KT_OK && sound;
-    r->verifying = false;
+    const bool sound = kt_verify_run(r->office.store, r->office.keyring, &report) == KT_OK;
     if (report.findings_len && !r->out->words[0])
         snprintf(r->out->words, sizeof r->out->words, "%s", report.findings[0]);
     return sound;
