@@ -59,10 +59,7 @@ void bench_open(struct bench *b, bool lmdb)
 {
     assert_true(sodium_init() >= 0);
     memset(b, 0, sizeof *b);
-    b->world = (struct bench_world){
-        .world = {now_ms, monotonic_ns, random_bytes},
-          .ms = 1772399400000, .dice = 1
-    };
+    b->world = (struct bench_world){.world = {now_ms, monotonic_ns, random_bytes}, .ms = 1772399400000, .dice = 1};
     for (uint32_t i = 0; i < BENCH_OFFICES; i++) {
         struct bench_office *o = &b->offices[i];
         void *store = NULL;
@@ -102,16 +99,17 @@ static void open_keyring(struct bench_office *o)
     struct kt_salvage *from = NULL;
     const bool keys = o->store->is_lmdb && kt_lmdb_salvage_due(s, KT_ENV_KEYS);
     const bool journal = o->store->is_lmdb && kt_lmdb_salvage_due(s, KT_ENV_JOURNAL);
+    if (keys) o->salvaged_keys = (struct kt_salvaged_keys){0};
+    if (journal) o->salvaged = (struct kt_salvaged_journal){0};
     int e = keys ? kt_lmdb_salvage_open(s, KT_ENV_KEYS, &from) : KT_OK;
     struct kt_bench_files f;
     bench_files(o->member, &f);
     if (!e && keys) e = kt_salvage_keys(from, s, world, f.root_key, &o->salvaged_keys);
     assert_true(!e || e == KT_ENOTFOUND);
+    if (keys && !o->salvaged_keys.identity) OK(kt_keyring_install_identity(s, kt_buf_bytes(&f.identity), f.root_key));
+    bench_keyring_open(s, world, o->member, &o->keyring);
+    if (keys) OK(kt_keyring_admit(o->keyring, kt_buf_bytes(&f.admission)));
     bench_files_free(&f);
-    if (keys && !(o->salvaged_keys.identity && o->salvaged_keys.certificate))
-        bench_admit(s, world, o->member, &o->keyring);
-    else
-        bench_keyring_open(s, world, o->member, &o->keyring);
     if (from) {
         OK(kt_salvage_wraps(from, s, o->keyring, &o->salvaged_keys));
         from->close(from);
@@ -186,13 +184,11 @@ static void apply(struct bench_office *o, const struct kt_plan *plan)
         OK(kt_change_encode(&p->change, &b));
         o->ops += p->change.ops_len;
         (void)kt_clock_observe(&o->clock, p->seen, o->world->ms);
-        const struct bench_change c = {
-            .dot = {origin, batch, i, 0},
-            .compartment = p->compartment,
-            .stamp = kt_clock_next(&o->clock, now_ms(&o->world->world)),
-            .bytes = b.data,
-            .len = b.len
-        };
+        const struct bench_change c = {.dot = {origin, batch, i, 0},
+                                       .compartment = p->compartment,
+                                       .stamp = kt_clock_next(&o->clock, now_ms(&o->world->world)),
+                                       .bytes = b.data,
+                                       .len = b.len};
         assert_true(c.stamp > p->seen);
         merge(o, &c);
         keep(o, &c);
@@ -330,9 +326,7 @@ void bench_sync(struct bench *b)
 json_t *bench_look_granted(struct bench_office *o, enum kt_lookup_by by, const char *what, const struct kt_grant *grant,
                            uint32_t page)
 {
-    struct kt_request r = {
-        .kind = KT_ASK_LOOKUP, .lookup = {.by = by, .value = kt_str(what), .page = page}
-    };
+    struct kt_request r = {.kind = KT_ASK_LOOKUP, .lookup = {.by = by, .value = kt_str(what), .page = page}};
     const char *colon = strchr(what, ':');
     json_t *out = NULL;
     if ((by == KT_BY_ID || by == KT_BY_SOURCE) && colon) {
