@@ -45,7 +45,7 @@ struct kt_lmdb_config {
  * at with distrust (store/mdb_file.h); all of it where the last process did not end in order.  What is damaged is set
  * aside and begun anew: `store` is made again from the others (store_survived is false); of `keys` and `journal`
  * kt_lmdb_salvage_due is true then.  A directory made just now counts as survived and unmoved.  KT_EAGAIN: another
- * process holds DIR. */
+ * process holds DIR.  KT_EVERSION: a later version wrote the files; they stay as they are. */
 int kt_lmdb_open(const struct kt_lmdb_config *config, struct kt_store **out) KT_MUST;
 
 /* Salvage of `keys` or `journal`, before anything else is done with them.  Until it is done the environment counts for

@@ -156,6 +156,36 @@ alerts)
     metrics && chapters && rule kontor_lag_seconds '    runbook: ops/runbooks/README.md#an-office-is-silent'
     expect nothing
     ;;
+faults)
+    tests() {
+        echo 'static void a_debt_is_paid(void **state)' | plant tests/unit/merge_test.c
+        echo 'true' | plant tests/system/lines_test.sh
+        printf 'add_test(NAME sim.smoke COMMAND x)\nkt_crash_test(kill calls)\n' | plant tests/crash/CMakeLists.txt
+    }
+    matrix() { { echo "$1" && shift && printf '%s\n' "$@"; } | plant tests/FAULTS.md; }
+    good='| 1 | a | b | `unit.merge: a_debt_is_paid`, `crash.kill`, `system.lines` |'
+    rows_of() { awk -v n="$1" 'BEGIN { for (i = 2; i < 2 + n; i++) print "| " i " | a | b | backup |" }'; }
+    tests && matrix '1 rows, 0 later' '| 1 | a | b | `unit.merge: a_debt_is_forgotten` |'
+    expect 'tests/FAULTS.md:2: no test in unit.merge is called a_debt_is_forgotten'
+    tests && matrix '1 rows, 0 later' '| 1 | a | b | `unit.split` |'
+    expect 'tests/FAULTS.md:2: there is no test unit.split'
+    tests && matrix '1 rows, 0 later' '| 1 | a | b | `crash.power` |'
+    expect 'tests/FAULTS.md:2: there is no test crash.power'
+    tests && matrix '1 rows, 0 later' '| 1 | a | b | `unit.merge` says so | surely |'
+    expect 'tests/FAULTS.md:2: row 1 names no test'
+    tests && matrix '1 rows, 0 later' '| 2 | a | b | `unit.merge` |'
+    expect 'tests/FAULTS.md:2: row 2 stands where row 1 is due'
+    tests && matrix '2 rows, 0 later' "$good"
+    expect 'tests/FAULTS.md:1: there are 1 rows, 0 later'
+    tests && matrix 'some rows' "$good"
+    expect 'tests/FAULTS.md:1: it does not say how many rows there are'
+    tests && matrix '1 rows, 9 later' "$good" '## Later' "$(rows_of 9)"
+    expect 'tests/FAULTS.md:12: row 10 is one too many that waits for later'
+    tests
+    expect 'tests/FAULTS.md:1: there is no fault matrix'
+    tests && matrix '1 rows, 8 later' "$good" '## Later' "$(rows_of 8)"
+    expect nothing
+    ;;
 globals)
     echo 'static int counter; int kt_next(void); int kt_next(void) { return ++counter; }' | archive
     expect 'lib.a(x.o):1: the variable counter outlives'

@@ -242,6 +242,24 @@ static void bad_lines_are_named(void **state)
     }
 }
 
+/* Scenario: a line of a hundred thousand brackets, open and not closed, and closed. */
+static void too_deep(void **state)
+{
+    enum { DEPTH = 100000 };
+    char *line = malloc(2 * DEPTH + 100);
+    struct kt_record r;
+    struct kt_json_fault f;
+    (void)state;
+    int at = snprintf(line, 100, C "\"name\":");
+    memset(line + at, '[', DEPTH);
+    assert_true(kt_json_record(kt_bytes(line, (size_t)at + DEPTH), 1, &arena, &r, &f) < 0);
+    memset(line + at + DEPTH, ']', DEPTH);
+    line[at + 2 * DEPTH] = '}';
+    assert_true(kt_json_record(kt_bytes(line, (size_t)at + 2 * DEPTH + 1), 1, &arena, &r, &f) < 0);
+    assert_true(f.reason && *f.reason);
+    free(line);
+}
+
 /* Scenario: text over the limit of a column, of a value, of a record and of a line. */
 static void too_long(void **state)
 {
@@ -322,7 +340,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_lines_of_the_design), cmocka_unit_test(shapes),   cmocka_unit_test(removals),
-        cmocka_unit_test(bad_lines_are_named),     cmocka_unit_test(too_long), cmocka_unit_test(values_settle),
+        cmocka_unit_test(bad_lines_are_named),     cmocka_unit_test(too_deep), cmocka_unit_test(too_long),
+        cmocka_unit_test(values_settle),
     };
     if (sodium_init() < 0) return 1;
     return cmocka_run_group_tests(tests, start, end);

@@ -198,12 +198,66 @@ static void values_that_nobody_can_read_end_no_view(void **state)
     rogue_close(&r);
 }
 
+/* ---------------------------------------------------------------------------------------------------------- frames */
+
+#define AMPLIFICATION_MAX 64u /* bytes of memory for each byte of a frame, at the very most */
+
+static int take_in(struct bench_office *o, struct kt_bytes frame)
+{
+    struct kt_intake *i = kt_intake_frame(o->keyring, NULL, 1, frame);
+    assert_non_null(i);
+    const int verdict = i->verdict;
+    assert_true(i->arena.used_bytes <= AMPLIFICATION_MAX * frame.len + (1u << 20));
+    kt_intake_free(i);
+    return verdict;
+}
+
+static void frames_too_long_too_deep_and_too_many_cost_no_memory(void **state)
+{
+    /* Frames as a hostile peer would make them: longer than a frame may be; messages in messages, sixty thousand deep;
+     * each part full of as many empty things as fit, of every kind.  Each is refused or means little, and none takes
+     * memory out of proportion. */
+    struct bench_office *o = bench_office(*state, 1);
+    static uint8_t bytes[KT_FRAME_BYTES_MAX + 1];
+    struct kt_buf b;
+    assert_int_equal(take_in(o, KT_BYTES_OF(bytes)), KT_EOVERSIZE);
+    for (uint32_t part = 1; part <= KT_PEER_BATCHES_BY_ID + 1; part++) {
+        size_t at = sizeof bytes - 1, len = 0; /* from the inside out: tag, length in three bytes */
+        while (at > 4 && len < KT_FRAME_BYTES_MAX - 8) {
+            at -= 4;
+            bytes[at] = (uint8_t)((at < 8 ? part : part % 3 + 1) << 3 | 2);
+            bytes[at + 1] = (uint8_t)(len & 0x7f) | 0x80;
+            bytes[at + 2] = (uint8_t)(len >> 7 & 0x7f) | 0x80;
+            bytes[at + 3] = (uint8_t)(len >> 14 & 0x7f);
+            len += 4;
+        }
+        (void)take_in(o, kt_bytes(bytes + at, sizeof bytes - 1 - at));
+        for (uint32_t field = 1; field <= 12; field++)
+            for (uint32_t wire = 0; wire <= 2; wire += 2) {
+                const uint32_t n = (KT_FRAME_BYTES_MAX - 16) / 2;
+                kt_buf_init(&b, KT_FRAME_BYTES_MAX);
+                for (uint32_t i = 0; i < n; i++) {
+                    kt_buf_u8(&b, (uint8_t)(field << 3 | wire));
+                    kt_buf_u8(&b, 0);
+                }
+                struct kt_buf frame;
+                kt_buf_init(&frame, KT_FRAME_BYTES_MAX);
+                kt_buf_pb_bytes(&frame, part, kt_buf_bytes(&b));
+                OK(frame.err);
+                (void)take_in(o, kt_buf_bytes(&frame));
+                kt_buf_free(&frame);
+                kt_buf_free(&b);
+            }
+    }
+}
+
 int main(void)
 {
     rogue_same_dice();
     static const struct CMUnitTest tests[] = {
         OVER(memory, a_poison_change_is_void_everywhere_and_its_neighbours_stand),
         OVER(memory, values_that_nobody_can_read_end_no_view),
+        OVER(memory, frames_too_long_too_deep_and_too_many_cost_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
