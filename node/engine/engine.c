@@ -358,7 +358,7 @@ static int handle(struct kt_engine *e, struct kt_input *in)
     case KT_IN_LINK_DOWN:
         return kt_engine_link_down(e, in->link);
     case KT_IN_FRAME:
-        return kt_engine_frame(e, in->intake);
+        return kt_engine_frame(e, in->link, in->intake);
     case KT_IN_REQUEST:
         return handle_request(e, in);
     case KT_IN_CALL:

@@ -40,7 +40,7 @@ struct kt_engine_config {
 enum kt_input_kind {
     KT_IN_LINK_UP,   /* link, member, roster_only */
     KT_IN_LINK_DOWN, /* link */
-    KT_IN_FRAME,     /* intake: taken over */
+    KT_IN_FRAME,     /* link, intake: taken over; NULL: no memory was to be had for it, and its link ends */
     KT_IN_REQUEST,   /* asker, request bytes (put or resolve; taken over, freed with free) */
     KT_IN_CALL,      /* call(arg, engine) on the engine thread, between groups */
 };

@@ -264,14 +264,15 @@ static int confirm_head(struct kt_engine *e, uint64_t link)
     return all ? kt_engine_head_known(e) : KT_OK;
 }
 
-int kt_engine_frame(struct kt_engine *e, struct kt_intake *i)
+int kt_engine_frame(struct kt_engine *e, uint64_t link, struct kt_intake *i)
 {
     int err = KT_OK;
-    if (e->config.frame_done) e->config.frame_done(e->config.ctx, i->link);
-    if (!kt_engine_link(e, i->link)) return KT_OK; /* its link has ended */
-    if (i->verdict) {
-        kt_engine_note(e, "frame-refused", "a peer's frame was refused: %s", kt_error_text(i->verdict));
-        e->config.transport->close_link(e->config.transport, i->link, kt_error_text(i->verdict));
+    const int verdict = i ? i->verdict : KT_ENOMEM;
+    if (e->config.frame_done) e->config.frame_done(e->config.ctx, link);
+    if (!kt_engine_link(e, link)) return KT_OK; /* its link has ended */
+    if (verdict) {
+        kt_engine_note(e, "frame-refused", "a peer's frame was refused: %s", kt_error_text(verdict));
+        e->config.transport->close_link(e->config.transport, link, kt_error_text(verdict));
         return KT_OK;
     }
     struct kt_event ev = kt_engine_event(e, KT_EV_MESSAGE, i->link);

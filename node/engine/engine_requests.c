@@ -157,16 +157,21 @@ int kt_engine_request(struct kt_engine *e, struct kt_input *in)
 
 /* ------------------------------------------------------------------------------------------------------ answers */
 
+/* A reply that cannot be told is replaced by one that says so; what was written stays written. */
 static void send_reply(struct kt_engine *e, const struct kt_asker *to, const struct kt_reply *r)
 {
     struct kt_buf b;
     kt_buf_init(&b, KT_REPLY_BYTES_MAX);
-    struct kt_reply short_one = {
-        .kind = r->kind, .code = KT_ELIMIT, .reason = kt_str("the reply is too long: put fewer lines at once")};
     int err = kt_reply_encode(r, &b);
     if (err) {
-        kt_buf_clear(&b);
-        err = kt_reply_encode(&short_one, &b);
+        const bool memory = err == KT_ENOMEM;
+        const struct kt_reply instead = {.kind = r->kind,
+                                         .code = memory ? KT_ENOMEM : KT_ELIMIT,
+                                         .reason = kt_str(memory ? "no memory for the reply: put it again"
+                                                                 : "the reply is too long: put fewer lines at once")};
+        kt_buf_free(&b);
+        kt_buf_init(&b, KT_REPLY_BYTES_MAX);
+        err = kt_reply_encode(&instead, &b);
     }
     e->config.reply(e->config.ctx, to, err ? kt_bytes(NULL, 0) : kt_buf_bytes(&b));
     kt_buf_free(&b);

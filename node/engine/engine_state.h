@@ -117,7 +117,7 @@ struct kt_event kt_engine_event(const struct kt_engine *e, enum kt_event_kind ki
 int kt_engine_replica(struct kt_engine *e, struct kt_event *ev, struct kt_opened *batch) KT_MUST;
 int kt_engine_link_up(struct kt_engine *e, uint64_t link, kt_member member, bool roster_only) KT_MUST;
 int kt_engine_link_down(struct kt_engine *e, uint64_t link) KT_MUST;
-int kt_engine_frame(struct kt_engine *e, struct kt_intake *i) KT_MUST;
+int kt_engine_frame(struct kt_engine *e, uint64_t link, struct kt_intake *i) KT_MUST;
 /* After keys or rosters came: what was held may open; what is still lacking is asked for. */
 int kt_engine_keys_came(struct kt_engine *e) KT_MUST;
 

@@ -226,11 +226,6 @@ static void *opener_main(void *arg)
             in->intake = kt_intake_frame(r->config.keyring, packer, in->link, kt_bytes(in->request, in->request_len));
             free(in->request);
             in->request = NULL;
-            if (!in->intake) { /* out of memory: the peer sends it again after its next pull */
-                kt_runner_frame_done(r, in->link);
-                free(in);
-                continue;
-            }
         }
         (void)queue_push(&r->inputs, in);
     }

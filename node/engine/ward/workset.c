@@ -148,6 +148,7 @@ int kt_workset_ward(struct kt_workset *w, kt_compartment c, const struct kt_enti
         int e = load_ward(w, x);
         if (e) return e;
         HASH_ADD(hh, w->wards, key, sizeof x->key, x);
+        if (!x->hh.tbl) return KT_ENOMEM;
     }
     *out = &x->ward;
     return KT_OK;

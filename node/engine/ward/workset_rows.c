@@ -50,6 +50,7 @@ int kt_workset_row_load(struct kt_workset *w, struct kt_ward *ward, const struct
         x->slot = (struct kt_slot){.entity = *entity, .field = field, .element = kt_bytes(x->key + 40, element.len)};
         if (there && (e = load_row(w, x, sealed))) return e;
         HASH_ADD_KEYPTR(hh, w->rows, x->key, x->key_len, x);
+        if (!x->hh.tbl) return KT_ENOMEM;
         x->next = ((struct kt_ws_ward *)ward)->rows;
         ((struct kt_ws_ward *)ward)->rows = x;
     }

@@ -4,6 +4,7 @@
 
 #include "engine/ward/workset.h"
 
+#define HASH_NONFATAL_OOM 1 /* what finds no memory is not added, and its hh.tbl is NULL */
 #include <uthash.h>
 
 #define KT_WARD_KEY_BYTES    20u                                     /* compartment be32, ward 16 */
