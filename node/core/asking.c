@@ -224,7 +224,7 @@ int kt_replica_on_answer_end(struct kt_replica *r, const struct kt_event *ev, st
     if (!l) return KT_OK;
     l->grant_left -= ev->bytes < l->grant_left ? ev->bytes : l->grant_left;
     struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
-    if (peer) peer->past_journal = ev->message->answer.snapshot_required;
+    if (peer && ev->message->answer.snapshot_required) peer->past_journal = peer->said_past_journal = true;
     return KT_OK;
 }
 
@@ -310,7 +310,10 @@ int kt_link_pull(const struct kt_replica *r, struct kt_peer_link *l, uint64_t no
     err = kt_vector_copy(&r->durable, &l->told);
     if (err) return err; /* cannot be: reserved */
     struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
-    if (peer) peer->past_journal = false; /* it will say so again */
+    if (peer) { /* it will say so again, or not */
+        peer->past_journal = peer->said_past_journal;
+        peer->said_past_journal = false;
+    }
     l->asked = true;
     l->nudge = false;
     if (pull.whole) {

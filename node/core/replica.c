@@ -270,12 +270,15 @@ static int on_incarnation(struct kt_replica *r, const struct kt_event *ev, struc
     return KT_OK;
 }
 
-/* With each pulse, what can wait so long: keys asked for again, and lines that came up since. */
+/* With each pulse, what can wait so long: keys asked for again, lines that came up since, and whether a peer has what it
+ * lacked. */
 static void nudge_links(struct kt_replica *r)
 {
     for (uint32_t i = 0; i < r->links_len; i++) {
         struct kt_peer_link *l = r->links[i];
-        if (r->lacking_len > 0 || l->told_heard != r->heard_generation) l->nudge = true;
+        const struct kt_replica_peer *peer = kt_replica_peer(r, l->member);
+        const bool again = peer && peer->past_journal;
+        if (again || r->lacking_len > 0 || l->told_heard != r->heard_generation) l->nudge = true;
     }
 }
 

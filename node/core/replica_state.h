@@ -89,7 +89,8 @@ struct kt_replica_peer {
     struct kt_kept_pulse *pulse;
     bool covered;               /* all its heads are held here */
     uint64_t uncovered_mono_ms; /* since when some are not; 0: they are */
-    bool past_journal;          /* it keeps no longer what we lack */
+    bool past_journal;          /* it keeps no longer what we lack: it said so to our last pull but one, or since */
+    bool said_past_journal;     /* since our last pull */
     bool other_rosters;         /* it showed rosters that are not ours */
     uint64_t pulse_mono_ms, complete_ms;
     uint64_t pulse_ms; /* the time its pulse says, no later than when it came; 0: not known */

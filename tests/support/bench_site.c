@@ -171,6 +171,8 @@ void site_say(struct site *s, uint64_t link, const struct kt_peer_message *m)
     kt_buf_free(&b);
 }
 
+void site_say_bytes(struct site *s, uint64_t link, struct kt_bytes frame) { push_frame(s, link, frame); }
+
 void site_give(struct site *s, uint64_t link, struct kt_bytes batch, const struct kt_bytes *wraps, uint32_t n)
 {
     struct kt_answer_batch b = {batch, (struct kt_bytes *)wraps, n};

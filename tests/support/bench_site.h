@@ -73,6 +73,7 @@ void site_part(struct site *a, struct site *b);
 uint64_t site_admit(struct site *s, kt_member member);
 void site_hang_up(struct site *s, uint64_t link);
 void site_say(struct site *s, uint64_t link, const struct kt_peer_message *m);
+void site_say_bytes(struct site *s, uint64_t link, struct kt_bytes frame); /* whatever it is */
 void site_give(struct site *s, uint64_t link, struct kt_bytes batch, const struct kt_bytes *wraps, uint32_t n);
 /* How many messages of that part it said on the link since last asked; the newest in *out (unless NULL). */
 uint32_t site_hear(struct site *s, uint64_t link, enum kt_peer_part part, struct kt_peer_message *out);

@@ -260,6 +260,53 @@ static void an_unknown_suite_is_not_taken_and_blocks_nobody_else(void **state)
     rogue_close(&other);
 }
 
+/* A frame of one part with these fields in it, and perhaps one that this version does not know, in it and beside it. */
+static struct kt_bytes frame_of(struct rogue *r, enum kt_peer_part part, struct kt_bytes fields, bool later)
+{
+    struct kt_buf b;
+    kt_buf_init(&b, KT_FRAME_BYTES_MAX);
+    kt_buf_pb_bytes(&b, (uint32_t)part, later ? with_later_field(r, fields) : fields);
+    const struct kt_bytes frame = rogue_kept(r, &b);
+    return later ? with_later_field(r, frame) : frame;
+}
+
+static void who_says_less_or_more_is_understood(void **state)
+{
+    /* A peer of version N-1 greets and pulls without what was added since; one of version N+1 with what this version
+     * does not know.  Both are served, and keep their line. */
+    struct site s, *one[] = {&s};
+    struct rogue r;
+    site_open(&s, bench_office(*state, 1));
+    rogue_open(&r, bench_office(*state, 2));
+    OK(site_put(&s, "{'entity':'customer','source_system':'revenue','source_id':'C-1','kind':'person'}"));
+    const struct kt_roster *roster = kt_keyring_roster(s.office->keyring);
+    struct kt_buf b;
+    kt_buf_init(&b, 256);
+    kt_buf_u8(&b, 1 << 3); /* Greeting: roster_version and roster_hash alone */
+    kt_buf_u8(&b, 1);
+    kt_buf_pb_bytes(&b, 2, KT_BYTES_OF(roster->hash));
+    const struct kt_bytes greeting = rogue_kept(&r, &b);
+    kt_buf_init(&b, 256);
+    kt_buf_u8(&b, 1 << 3); /* Pull: whole, and grant_bytes */
+    kt_buf_u8(&b, 1);
+    kt_buf_u8(&b, 6 << 3);
+    kt_buf_varint(&b, 100000);
+    const struct kt_bytes pull = rogue_kept(&r, &b);
+    for (uint32_t later = 0; later < 2; later++) {
+        const uint64_t link = site_admit(&s, 2);
+        struct kt_peer_message answer;
+        site_say_bytes(&s, link, frame_of(&r, KT_PEER_GREETING, greeting, later));
+        site_say_bytes(&s, link, frame_of(&r, KT_PEER_PULL, pull, later));
+        site_run(one, 1, 500);
+        assert_int_equal(site_hear(&s, link, KT_PEER_ANSWER, &answer), 1);
+        assert_int_equal(answer.answer.batches_len, 1);
+        assert_int_equal(s.closed, 0);
+        site_hang_up(&s, link);
+    }
+    site_close(&s);
+    rogue_close(&r);
+}
+
 int main(void)
 {
     rogue_same_dice();
@@ -268,6 +315,7 @@ int main(void)
         OVER(memory, an_unknown_schema_or_dictionary_is_held),
         OVER(memory, what_an_older_binary_held_opens_with_a_newer_one),
         OVER(memory, an_unknown_suite_is_not_taken_and_blocks_nobody_else),
+        OVER(memory, who_says_less_or_more_is_understood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
