@@ -118,7 +118,8 @@ static void chaos_of_offices(struct sim *s)
     }
     if (sim_once_in(s, s->chaos.full) && (o = any_up(s)) && o->requests_waiting <= 1) fill_disk(o);
     if (sim_once_in(s, s->chaos.save) && (o = any_up(s))) office_save(o);
-    if (sim_once_in(s, s->chaos.restore) && (o = any_up(s))) office_restore(o);
+    /* a key that a liar kept to itself is gone with its files */
+    if (sim_once_in(s, s->chaos.restore) && (o = any_up(s)) && o != s->liar) office_restore(o);
     if (sim_once_in(s, s->chaos.checkpoint) && (o = any_up(s))) {
         const struct kt_input in = {.kind = KT_IN_CALL, .call = make_checkpoint, .arg = o};
         office_input(o, &in);
