@@ -49,7 +49,10 @@ static struct kt_arena_block *add_block(struct kt_arena *a, size_t need)
     if (size > BLOCK_BYTES_MAX) size = BLOCK_BYTES_MAX;
     if (size < need) size = need;
     struct kt_arena_block *b = malloc(sizeof(*b) + size);
-    if (!b) return NULL;
+    if (!b) {
+        a->starved = true;
+        return NULL;
+    }
     b->next = NULL;
     b->size = size;
     b->used = 0;

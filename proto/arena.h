@@ -12,6 +12,7 @@ struct kt_arena_block;
 struct kt_arena {
     struct kt_arena_block *first, *current;
     size_t used_bytes, bytes_max;
+    bool starved; /* memory was not to be had, once at least since kt_arena_init: a NULL need not be the cap's */
 };
 
 void kt_arena_init(struct kt_arena *a, size_t bytes_max);

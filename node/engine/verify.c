@@ -19,6 +19,7 @@ struct verifier {
     struct kt_keyring *keyring;
     struct kt_verify_report *report;
     struct kt_arena arena;
+    bool starved; /* memory ran out somewhere: what was found may follow from that alone */
     struct kt_vector journal;                 /* as the batches themselves add up to */
     struct kt_sum (*sums)[KT_DIGEST_BUCKETS]; /* by place in the roster's compartments */
     const struct kt_roster *roster;
@@ -67,13 +68,13 @@ static void check_batch(struct verifier *v, uint64_t position, const struct kt_j
                            kt_keyring_roster_version(v->keyring, b.seal.roster_version), NULL,
                            kt_vector_find(&v->journal, b.seal.origin));
     if (!e && (kt_origin_compare(b.seal.origin, entry->origin) != 0 || b.seal.number != entry->number)) e = KT_EHASH;
+    v->starved |= e == KT_ENOMEM;
     if (e) {
         finding(v, "journal position %llu: %s", (unsigned long long)position, kt_error_text(e));
         return;
     }
     const struct kt_vector_entry head = {b.seal.origin, b.seal.number, b.seal_hash, b.seal.hlc, b.seal.roster_version};
-    if (kt_vector_set(&v->journal, &head))
-        finding(v, "journal position %llu: no memory to go on", (unsigned long long)position);
+    if (kt_vector_set(&v->journal, &head)) v->starved = true;
 }
 
 static int check_head(void *ctx, const struct kt_vector_entry *head)
@@ -100,6 +101,7 @@ static int check_journal(struct verifier *v)
         kt_arena_reset(&v->arena);
         const int got = kt_journal_get(v->store, t, p, &entry);
         v->report->batches++;
+        v->starved |= got == KT_ENOMEM;
         if (got)
             finding(v, "journal position %llu: %s", (unsigned long long)p, kt_error_text(got));
         else if (kt_journal_where(v->store, t, entry.origin, entry.number, &where) || where != p)
@@ -128,6 +130,7 @@ static bool open_row(struct verifier *v, enum kt_table table, enum kt_label labe
     const int e = secret ? kt_row_open(secret, table, key, c, sealed, &b) : KT_EKEY;
     *plain = kt_arena_copy(&v->arena, kt_buf_bytes(&b));
     kt_buf_wipe_free(&b);
+    v->starved |= e == KT_ENOMEM;
     if (e) finding(v, "store, a row of compartment %u: %s", c, kt_error_text(e));
     return !e;
 }
@@ -295,9 +298,14 @@ int kt_verify_run(struct kt_store *store, struct kt_keyring *keyring, struct kt_
     (void)check_file(&v, KT_ENV_KEYS, &e);
     if (check_file(&v, KT_ENV_JOURNAL, &e)) e = check_journal(&v);
     if (check_file(&v, KT_ENV_STORE, &e)) e = check_store(&v);
+    const bool starved = v.starved || v.arena.starved;
     kt_arena_free(&v.arena);
     kt_vector_free(&v.journal);
     free(v.sums);
+    if (starved) {
+        *report = (struct kt_verify_report){0};
+        return KT_ENOMEM;
+    }
     if (e == KT_EDAMAGED) finding(&v, "a table could not be walked to its end");
     return report->damaged ? KT_EDAMAGED : e;
 }

@@ -136,7 +136,7 @@ bool judge(const char *base, const struct book *b, char why[512])
 {
     static struct judge j;
     j = (struct judge){.book = b, .why = why};
-    j.site.words = (struct site_words){&j, replied, NULL, says};
+    j.site.words = (struct site_words){.ctx = &j, .replied = replied, .says = says};
     if (!open_it(&j, base, "after the crash")) return false;
     bool good = holds_all(&j) && shows_here(&j) && shows_far(&j) && is_sound(&j) && writes_on(&j);
     site_close(&j.site);

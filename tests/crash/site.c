@@ -69,6 +69,11 @@ static struct site *site_of(struct kt_transport *t)
     return (struct site *)((char *)t - offsetof(struct site, transport));
 }
 
+static void aside(struct site *s, bool on)
+{
+    if (s->words.aside) s->words.aside(s->words.ctx, on);
+}
+
 static void push(struct site *s, struct kt_input in)
 {
     struct kt_input *copy = malloc(sizeof *copy);
@@ -94,11 +99,13 @@ static int deliver(struct kt_transport *t, uint64_t link, struct kt_bytes frame)
 {
     struct site *s = site_of(t);
     if (!s->linked || !s->other) return KT_OK;
+    aside(s, true);
     listen_to(s, frame);
     uint8_t *copy = malloc(frame.len);
     site_must(copy != NULL, "out of memory");
     memcpy(copy, frame.data, frame.len);
     push(s->other, (struct kt_input){.kind = KT_IN_FRAME, .link = link, .request = copy, .request_len = frame.len});
+    aside(s, false);
     return KT_OK;
 }
 
@@ -106,7 +113,9 @@ static void hang_up(struct kt_transport *t, uint64_t link, const char *why)
 {
     struct site *s = site_of(t);
     (void)link, (void)why;
+    aside(s, true);
     if (s->linked && s->other) site_part(s, s->other);
+    aside(s, false);
 }
 
 static void replied(void *ctx, const struct kt_asker *to, struct kt_bytes bytes)
@@ -114,12 +123,16 @@ static void replied(void *ctx, const struct kt_asker *to, struct kt_bytes bytes)
     struct site *s = ctx;
     struct kt_arena arena;
     struct kt_reply r;
+    aside(s, true);
     kt_arena_init(&arena, FRAMES_MAX);
-    site_must(kt_reply_decode(bytes, &arena, &r) == KT_OK, "a reply does not decode");
+    /* an empty one: there was no memory to tell; its asker does not know */
+    if (bytes.len == 0) r = (struct kt_reply){.code = KT_ENOMEM};
+    site_must(bytes.len == 0 || kt_reply_decode(bytes, &arena, &r) == KT_OK, "a reply does not decode");
     const struct kt_put_result *result = r.code == 0 && r.put.results_len == 1 ? &r.put.results[0] : NULL;
     const int code = r.code ? r.code : result ? result->code : KT_EBUG;
     if (s->words.replied) s->words.replied(s->words.ctx, (uint32_t)to->client, code, result);
     kt_arena_free(&arena);
+    aside(s, false);
 }
 
 static void noted(void *ctx, const char *event, const char *sentence)
@@ -283,22 +296,29 @@ void site_part(struct site *a, struct site *b)
     push(b, (struct kt_input){.kind = KT_IN_LINK_DOWN, .link = LINK});
 }
 
-int site_step(struct site *s)
+/* Frames become intakes, as the runner makes them. */
+static uint32_t take_inbox(struct site *s, struct kt_input *inputs[STEP_MAX])
 {
-    struct kt_input *inputs[STEP_MAX] = {NULL};
     uint32_t n = 0;
     struct kt_input *in = s->inbox;
     s->inbox = NULL;
     s->end = &s->inbox;
-    for (; in; in = in->next) {
+    for (struct kt_input *next; in; in = next) {
+        next = in->next;
         site_must(n < STEP_MAX, "too much at once");
         inputs[n++] = in;
         if (in->kind != KT_IN_FRAME) continue;
         in->intake = kt_intake_frame(s->keyring, NULL, in->link, kt_bytes(in->request, in->request_len));
-        site_must(in->intake != NULL, "out of memory");
         free(in->request);
         in->request = NULL;
     }
+    return n;
+}
+
+int site_step(struct site *s)
+{
+    struct kt_input *inputs[STEP_MAX] = {NULL};
+    const uint32_t n = take_inbox(s, inputs);
     const int e = kt_engine_step(s->engine, inputs, n);
     for (uint32_t i = 0; i < n; i++) free(inputs[i]);
     return e;

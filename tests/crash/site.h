@@ -24,6 +24,7 @@ struct site_words { /* what a test listens to; any may be NULL */
     void (*replied)(void *ctx, uint32_t request, int code, const struct kt_put_result *result);
     void (*sends)(void *ctx, const struct kt_peer_message *m); /* before it is on the line */
     void (*says)(void *ctx, const char *sentence);
+    void (*aside)(void *ctx, bool on); /* the harness itself is at work, amid a call of the product */
 };
 
 struct site {

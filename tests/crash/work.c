@@ -104,7 +104,7 @@ static bool start_home(struct worker *k)
     char base[PATH_MAX];
     snprintf(base, sizeof base, "%s", k->w->base);
     k->home.map_bytes[KT_ENV_JOURNAL] = (uint64_t)k->w->journal_mib << 20;
-    k->home.words = (struct site_words){k, home_replied, home_sends, NULL};
+    k->home.words = (struct site_words){.ctx = k, .replied = home_replied, .sends = home_sends};
     return site_open(&k->home, base, 1, dice_throw(&k->dice)) == KT_OK;
 }
 
@@ -145,7 +145,7 @@ enum work_exit work_run(const struct work *w)
     snprintf(path, sizeof path, "%s/disk/notebook", w->base);
     k.notebook = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     site_must(k.notebook >= 0, path);
-    k.far.words = (struct site_words){&k, far_replied, NULL, NULL};
+    k.far.words = (struct site_words){.ctx = &k, .replied = far_replied};
     site_must(site_open(&k.far, far_base, FAR_MEMBER, w->seed + 1) == KT_OK, "the other office does not start");
     if (!start_home(&k)) return WORK_NO_START;
     book_note(k.notebook, "serves\n");
