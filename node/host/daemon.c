@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -39,6 +40,7 @@ struct daemon {
     struct kt_pages *pages;
     struct kt_transport transport; /* the links', once they are open */
     volatile sig_atomic_t failed;
+    atomic_bool condemned; /* the store */
     uint64_t checkpoint_mono_ms, checkpoint_journal_bytes;
 };
 
@@ -68,9 +70,22 @@ static void runner_resume(void *ctx, uint64_t link)
     kt_links_resume(d->links, link);
 }
 
+/* The store is a function of the journal: where a row of it is not what was written, it is made again at the next
+ * start. */
+static void store_damaged(void *ctx)
+{
+    struct daemon *d = ctx;
+    if (atomic_exchange(&d->condemned, true)) return;
+    const int e = kt_lmdb_condemn(d->store, KT_ENV_STORE);
+    kt_log(d->log, KT_LOG_ERROR, "store-damaged", kt_log_error(e),
+           kt_log_text("what", "a row of the store is not what was written: it is made again at the next start"),
+           kt_log_text("do", "restart kontord when it suits, and check this disk; see the runbook on damage"));
+}
+
 static void runner_failed(void *ctx, int code)
 {
     struct daemon *d = ctx;
+    if (code == KT_EDAMAGED) store_damaged(d); /* else the next life might die of the same row */
     kt_log(
         d->log, KT_LOG_ERROR, "engine-stopped", kt_log_error(code), kt_log_text("what", kt_error_text(code)),
         kt_log_text("do", "kontord ends and recovers when it is started again; if it ends again, run kontor verify"));
@@ -363,7 +378,8 @@ static int open_desk(struct daemon *d)
         .grants_len = (uint32_t)d->config->clients_count + 1,
         .ctx = d,
         .status = desk_status,
-        .verify = desk_verify
+        .verify = desk_verify,
+        .damaged = store_damaged
     };
     return kt_desk_create(&c, &d->desk);
 }

@@ -76,14 +76,15 @@ void kt_desk_reply(struct kt_desk *d, const struct kt_asker *to, struct kt_bytes
 
 /* ------------------------------------------------------------------------------------------------------ lookups */
 
-static void measure(struct kt_desk *d, uint64_t ns, bool found)
+static void measure(struct kt_desk *d, uint64_t ns, int code)
 {
     const uint32_t last = sizeof d->count.buckets / sizeof *d->count.buckets - 1;
     uint32_t i = 0;
     while (i < last && ns >= (uint64_t)2000u << i) i++;
     pthread_mutex_lock(&d->lock);
     d->count.lookups++;
-    d->count.found += found;
+    d->count.found += code == KT_OK;
+    d->count.damaged += code == KT_EDAMAGED;
     d->count.sum_ns += ns;
     d->count.buckets[i]++;
     pthread_mutex_unlock(&d->lock);
@@ -120,7 +121,8 @@ static void run_lookup(struct kt_desk *d, struct kt_client_ref from, uint64_t bi
         refuse(d, from, r->kind, e, NULL);
     else
         send_reply(d, from, &reply);
-    measure(d, mono_ns() - start, !e);
+    measure(d, mono_ns() - start, e);
+    if (e == KT_EDAMAGED) d->config.damaged(d->config.ctx);
 }
 
 static int heads_of(struct kt_desk *d, const struct kt_request *r, struct kt_head **heads, uint32_t *n)

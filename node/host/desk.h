@@ -28,6 +28,7 @@ struct kt_desk_config {
      * gives KT_OK, KT_EDAMAGED with the document, or another error. */
     int (*status)(void *ctx, struct kt_engine *e, struct kt_buf *json);
     int (*verify)(void *ctx, struct kt_buf *json);
+    void (*damaged)(void *ctx); /* a lookup met what is not what was written; on the service thread */
 };
 
 int kt_desk_create(const struct kt_desk_config *c, struct kt_desk **out) KT_MUST;
@@ -44,7 +45,7 @@ void kt_desk_reply(struct kt_desk *d, const struct kt_asker *to, struct kt_bytes
 
 /* Lookup latencies since the start, for metrics: bucket i counts those below 2 us * 2^i. */
 struct kt_desk_count {
-    uint64_t lookups, found, sum_ns, buckets[20];
+    uint64_t lookups, found, damaged, sum_ns, buckets[20];
 };
 void kt_desk_count(struct kt_desk *d, struct kt_desk_count *out);
 

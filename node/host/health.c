@@ -143,6 +143,12 @@ static void damage_problems(const struct kt_health_config *c, const struct kt_en
         add(out, (struct kt_problem){
                      say(a, "answers lack what %llu damaged batches said", (unsigned long long)s->ledger.without), "",
                      0, "it comes by itself with the batches; ask another office meanwhile"});
+    struct kt_desk_count desk = {0};
+    if (c->desk) kt_desk_count(c->desk, &desk);
+    if (desk.damaged)
+        add(out, (struct kt_problem){say(a, "%llu lookups met damage in the store and were not answered",
+                                         (unsigned long long)desk.damaged),
+                                     "", 0, "restart kontord when it suits: the store is made again; check this disk"});
     for (enum kt_env e = KT_ENV_KEYS; c->lmdb && e <= KT_ENV_JOURNAL; e++)
         if (!kt_lmdb_salvage_kept(c->lmdb, e, path, sizeof path))
             add(out, (struct kt_problem){

@@ -225,12 +225,96 @@ static void any_page_of_the_keys_may_be_gone(void **state)
     assert_int_equal(p->a.office->salvaged_keys.wraps, 0); /* in the last round */
 }
 
+/* Turns one bit of a value, in the file under a running node. */
+static void rot(struct site *s, const char *file, enum kt_env env, enum kt_table table, struct kt_bytes key)
+{
+    struct kt_store *store = s->office->store->store;
+    struct kt_txn *t;
+    struct kt_bytes value;
+    char path[KT_PROBE_PATH_MAX];
+    struct stat st;
+    OK(store->ops->begin(store, env, false, &t));
+    OK(store->ops->get(t, table, key, &value));
+    const size_t len = value.len < 200 ? value.len : 200;
+    uint8_t *needle = malloc(len);
+    assert_non_null(needle);
+    memcpy(needle, value.data, len);
+    store->ops->abort(t);
+    kt_bench_path(s->office->store, file, path);
+    assert_int_equal(stat(path, &st), 0);
+    uint8_t *all = malloc((size_t)st.st_size);
+    assert_non_null(all);
+    OK(kt_meddle_read(path, 0, all, (size_t)st.st_size));
+    for (uint8_t *at = all; (at = memmem(at, (size_t)(all + st.st_size - at), needle, len)); at++) {
+        const uint8_t turned = at[len / 2] ^ 4; /* copies of older transactions as well */
+        OK(kt_meddle_write(path, at - all + (off_t)(len / 2), &turned, 1));
+    }
+    free(all);
+    free(needle);
+}
+
+static void a_batch_that_rots_while_the_node_runs(void **state)
+{
+    /* A bit of a batch turns on the disk of a running office, and a third office, linked to that one alone, asks for
+     * all.  It is never given the batch, nor for a while what was taken behind it, then what can do without it.  As
+     * soon as an office that has the batch is linked it is back in its place, and the third office has everything. */
+    struct pair *p = *state;
+    struct site c, *const all[] = {&p->a, &p->b, &c};
+    const uint64_t position = 20;
+    site_part(&p->a, &p->b);
+    rot(&p->a, "journal/data.mdb", KT_ENV_JOURNAL, KT_T_journal_batch, KT_BYTES_OF(position));
+    site_open(&c, bench_office(&p->bench, 3));
+    site_join(&p->a, &c);
+    site_run(all, 3, 5000);
+    assert_true(site_complains(&p->a, "1 batches were damaged on disk"));
+    assert_false(site_complains(&p->a, "answers lack")); /* they were built before */
+    const uint64_t some = kt_ledger_position(kt_engine_ledger(c.engine));
+    assert_int_equal(some, position - 1);
+    site_run(all, 3, 31000);
+    assert_true(kt_ledger_position(kt_engine_ledger(c.engine)) > some);
+    assert_int_equal(c.closed + p->a.closed, 0); /* nobody refused anybody */
+    site_join(&p->a, &p->b);
+    site_run(all, 3, 5000);
+    assert_false(site_complains(&p->a, "damaged on disk"));
+    site_assert_same(all, 3);
+    assert_whole(p);
+    OK(kt_lmdb_verify(p->a.office->store->store, KT_ENV_JOURNAL));
+    site_close(&c);
+}
+
+static void a_hole_outlives_a_restart(void **state)
+{
+    /* A page of the journal is gone, and the line is down: the office says what its answers lack, and does not say that
+     * its digests are good.  Restarted, with its store made again, it still knows; the line is mended, and it is whole.
+     */
+    struct pair *p = *state;
+    const uint64_t position = 20;
+    site_part(&p->a, &p->b);
+    rot(&p->a, "journal/data.mdb", KT_ENV_JOURNAL, KT_T_journal_batch, KT_BYTES_OF(position));
+    site_restart_over(&p->a, NULL, NULL);
+    assert_int_equal(p->a.office->salvaged.lost, 1);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        assert_true(site_complains(&p->a, "1 batches were damaged on disk"));
+        assert_true(site_complains(&p->a, "answers lack what 1 damaged batches said"));
+        assert_int_equal(site_status(&p->a)->digests_len, 0);
+        OK(kt_lmdb_condemn(p->a.office->store->store, KT_ENV_STORE));
+        site_restart_over(&p->a, NULL, NULL);
+    }
+    site_join(&p->a, &p->b);
+    run(p, 5000);
+    assert_false(site_complains(&p->a, "damaged"));
+    assert_int_not_equal(site_status(&p->a)->digests_len, 0);
+    assert_whole(p);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(both_meta_pages_of_the_journal_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_journal_cut_short_is_made_whole_by_a_peer, setup, teardown),
         cmocka_unit_test_setup_teardown(any_page_of_the_journal_may_be_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_batch_that_rots_while_the_node_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_hole_outlives_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(the_meta_pages_of_the_keys_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(any_page_of_the_keys_may_be_gone, setup, teardown),
     };
