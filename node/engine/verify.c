@@ -19,7 +19,7 @@ struct verifier {
     struct kt_keyring *keyring;
     struct kt_verify_report *report;
     struct kt_arena arena;
-    bool starved; /* memory ran out somewhere: what was found may follow from that alone */
+    bool starved;                             /* memory ran out somewhere: what was found may follow from that alone */
     struct kt_vector journal;                 /* as the batches themselves add up to */
     struct kt_sum (*sums)[KT_DIGEST_BUCKETS]; /* by place in the roster's compartments */
     const struct kt_roster *roster;

@@ -253,14 +253,12 @@ static void two_processes_never_share_a_folder(void **state)
     OK(kt_probe_put(b->store, KT_ENV_STORE, KT_T_store_view, 1, 10));
 }
 
-static void dead_readers_are_cleared(void **state)
+/* A process that reads the store directly, and holds on to what it sees. */
+static pid_t start_reader(const struct kt_bench_store *b)
 {
-    /* Another process reads the store directly and is killed in the middle: its slot is given back. */
-    struct kt_bench_store *b = *state;
-    char path[PATH_MAX + 64];
+    char path[PATH_MAX + 64], ready = 0;
+    int fds[2];
     kt_bench_path(b, "store", path);
-    OK(kt_probe_put(b->store, KT_ENV_STORE, KT_T_store_view, 1, 100));
-    int fds[2], cleared = -1;
     assert_int_equal(pipe(fds), 0);
     pid_t child = fork();
     if (child == 0) {
@@ -269,15 +267,62 @@ static void dead_readers_are_cleared(void **state)
         _exit(9);
     }
     close(fds[1]);
-    char ready = 0;
     assert_int_equal(read(fds[0], &ready, 1), 1);
     close(fds[0]);
+    return child;
+}
+
+static void dead_readers_are_cleared(void **state)
+{
+    /* Another process reads the store directly and is killed in the middle: its slot is given back. */
+    struct kt_bench_store *b = *state;
+    int cleared = -1;
+    OK(kt_probe_put(b->store, KT_ENV_STORE, KT_T_store_view, 1, 100));
+    const pid_t child = start_reader(b);
     OK(kt_lmdb_check_readers(b->store, &cleared));
     assert_int_equal(cleared, 0);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     OK(kt_lmdb_check_readers(b->store, &cleared));
     assert_int_equal(cleared, 1);
+}
+
+/* Rewrites one row until the store takes no more, or `times`; how often it took it. */
+static unsigned rewrite(struct kt_store *s, unsigned times)
+{
+    for (unsigned n = 0; n < times; n++) {
+        const int e = kt_probe_put(s, KT_ENV_STORE, KT_T_store_view, 1, 200000 + n % 100);
+        if (e) assert_int_equal(e, KT_EFULL);
+        if (e) return n;
+    }
+    return times;
+}
+
+static void a_reader_that_holds_on_stops_no_writer_at_once(void **state)
+{
+    /* A process reads and never ends.  What is rewritten meanwhile cannot be used again, so the file grows, up to the
+     * map and no further; then writes are refused, nothing is lost, and reading goes on.  The reader killed, its slot
+     * is freed and its pages are room again. */
+    struct kt_bench_store *b = *state;
+    struct kt_env_info before, info;
+    int cleared = 0;
+    assert_int_equal(rewrite(b->store, 500), 500); /* 100 MB through a map of 64 MiB */
+    OK(b->store->ops->info(b->store, KT_ENV_STORE, &before));
+    assert_true(before.used_bytes < 4u << 20);
+    const pid_t child = start_reader(b);
+    const unsigned taken = rewrite(b->store, 500);
+    OK(b->store->ops->info(b->store, KT_ENV_STORE, &info));
+    print_message("%u writes beside the reader; the file went from %llu to %llu KiB\n", taken,
+                  (unsigned long long)before.used_bytes >> 10, (unsigned long long)info.used_bytes >> 10);
+    assert_true(taken > 100 && taken < 500);
+    assert_true(info.used_bytes <= info.map_bytes && info.readers >= 1);
+    assert_true(kt_probe_has(b->store, KT_ENV_STORE, KT_T_store_view, 1));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    OK(kt_lmdb_check_readers(b->store, &cleared));
+    assert_int_equal(cleared, 1);
+    assert_int_equal(rewrite(b->store, 500), 500);
+    OK(kt_lmdb_verify(b->store, KT_ENV_STORE));
 }
 
 static int read_for_ever(const char *path, int ready_fd)
@@ -368,6 +413,7 @@ int main(int argc, char **argv)
         KT_OVER(lmdb, exchanged_files_are_noticed),
         KT_OVER(lmdb, two_processes_never_share_a_folder),
         KT_OVER(lmdb, dead_readers_are_cleared),
+        KT_OVER(lmdb, a_reader_that_holds_on_stops_no_writer_at_once),
         KT_OVER(lmdb, many_readers_and_a_checkpoint_beside_a_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
