@@ -432,6 +432,7 @@ static int tick(struct kt_engine *e)
     int err = catch_up(e, now);
     if (!err && e->cuts_due) err = kt_engine_heed_cuts(e);
     if (!e->cuts_due && !kt_ledger_lags(e->ledger)) kt_board_open(e->config.board);
+    if (!err) err = kt_engine_erase_on(e);
     if (!err) err = kt_engine_search_on(e);
     if (!err) err = kt_engine_ask_holes(e);
     if (e->told_again) kt_engine_told_ahead(e);

@@ -50,7 +50,7 @@ static int carry_out(struct kt_engine *e, const struct kt_effect *f, struct kt_o
     case KT_FX_SEND_BATCHES:
         return kt_engine_send_batches(e, f->link, &f->message);
     case KT_FX_SEND_ERASURES:
-        return KT_OK; /* none can be issued yet */
+        return kt_engine_send_erasures(e, f->link);
     case KT_FX_SEND_PROOFS:
         return kt_engine_send_proofs(e, f->link);
     case KT_FX_PULSE:
@@ -284,6 +284,8 @@ int kt_engine_frame(struct kt_engine *e, uint64_t link, struct kt_intake *i)
         return take_rosters(e, i);
     case KT_PEER_WRAPS:
         return take_wraps(e, i);
+    case KT_PEER_ERASURES:
+        return kt_engine_take_erasures(e, i);
     case KT_PEER_PROOFS:
         return kt_engine_take_proofs(e, i);
     case KT_PEER_SNAPSHOT:

@@ -77,6 +77,8 @@ struct kt_engine {
     struct kt_fork forks[KT_PROOFS_MAX]; /* proved, and not cut yet */
     uint32_t forks_len;
     struct kt_search search;
+    bool erase_failed; /* for want of room, or by damage: tried again */
+    uint64_t erase_mono_ms;
     bool cuts_due; /* a lookup stood in the way of making the store again */
 
     bool head_unsure;                  /* ask the peers for our own head before the first write */
@@ -84,8 +86,8 @@ struct kt_engine {
     uint32_t confirmed_len;
     bool head_ahead; /* a peer holds more of us than we do: a new incarnation with the next write */
     uint64_t unsure_until_mono_ms;
-    uint64_t believed_mono_ms; /* when a peer's bare word last made us begin anew; 0: never */
-    bool told_again;           /* and such a word came again, too soon after it */
+    uint64_t believed_mono_ms;                 /* when a peer's bare word last made us begin anew; 0: never */
+    bool told_again;                           /* and such a word came again, too soon after it */
     struct kt_input *deferred, **deferred_end; /* puts that wait for it */
     uint64_t last_tick_mono_ms, caught_up_mono_ms;
     uint64_t holes_asked_mono_ms, holes_since_mono_ms; /* engine_holes.c */
@@ -129,6 +131,11 @@ int kt_engine_recall_forks(struct kt_engine *e) KT_MUST; /* from the journal, in
 int kt_engine_forks_cut(struct kt_engine *e) KT_MUST;    /* those that the newest roster cuts are over */
 int kt_engine_search(struct kt_engine *e, uint64_t link, const struct kt_opened *o) KT_MUST; /* a batch that came */
 int kt_engine_search_on(struct kt_engine *e) KT_MUST;                                        /* now and then */
+
+/* engine_erasures.c */
+int kt_engine_take_erasures(struct kt_engine *e, struct kt_intake *i) KT_MUST;
+int kt_engine_send_erasures(struct kt_engine *e, uint64_t link) KT_MUST;
+int kt_engine_erase_on(struct kt_engine *e) KT_MUST; /* now and then: what is left of what was erased */
 
 /* engine_send.c: frames to links, after their commit, in order, as the line takes them. */
 struct kt_engine_link *kt_engine_link(struct kt_engine *e, uint64_t link);

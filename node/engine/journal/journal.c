@@ -199,6 +199,15 @@ int kt_journal_get(const struct kt_store *s, struct kt_txn *t, uint64_t position
     return KT_OK;
 }
 
+int kt_journal_replace(const struct kt_store *s, struct kt_txn *t, uint64_t position, struct kt_bytes batch)
+{
+    struct kt_journal_entry e;
+    int err = batch.len == 0 || batch.len > KT_BATCH_BYTES_MAX ? KT_EINVAL : kt_journal_get(s, t, position, &e);
+    if (err) return err;
+    const struct name name = pack_name(e.origin, e.number);
+    return put_batch(s->ops->put, t, position, &name, batch);
+}
+
 int kt_journal_where(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number,
                      uint64_t *position)
 {
@@ -375,8 +384,7 @@ int kt_journal_pulses(const struct kt_store *s, struct kt_txn *t,
 int kt_journal_proof_put(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number,
                          struct kt_bytes proof)
 {
-    struct name name = pack_name(origin, number);
-    struct meta_key k = pack_meta(KT_JOURNAL_PROOF, name.b, sizeof(name.b));
+    const struct meta_key k = pack_meta(KT_JOURNAL_PROOF, pack_name(origin, number).b, KT_JOURNAL_NAME_BYTES);
     struct kt_bytes have;
     int err = s->ops->get(t, KT_T_journal_meta, meta_bytes(&k), &have);
     if (!err) return KT_EDUPLICATE;
@@ -385,8 +393,7 @@ int kt_journal_proof_put(const struct kt_store *s, struct kt_txn *t, struct kt_o
 
 int kt_journal_proof_drop(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number)
 {
-    struct name name = pack_name(origin, number);
-    struct meta_key k = pack_meta(KT_JOURNAL_PROOF, name.b, sizeof(name.b));
+    const struct meta_key k = pack_meta(KT_JOURNAL_PROOF, pack_name(origin, number).b, KT_JOURNAL_NAME_BYTES);
     return s->ops->del(t, KT_T_journal_meta, meta_bytes(&k));
 }
 

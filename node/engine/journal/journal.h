@@ -28,6 +28,9 @@ int kt_journal_append(const struct kt_store *s, struct kt_txn *t, const struct k
 /* The batch at a position.  KT_ENOTFOUND: nothing was taken there yet; KT_ESNAPSHOT: it was cut away. */
 int kt_journal_get(const struct kt_store *s, struct kt_txn *t, uint64_t position, struct kt_journal_entry *out) KT_MUST;
 
+/* The same batch with less in it, in its place.  KT_ENOTFOUND, KT_ESNAPSHOT: there is none; KT_EINVAL: no batch's size. */
+int kt_journal_replace(const struct kt_store *s, struct kt_txn *t, uint64_t position, struct kt_bytes batch) KT_MUST;
+
 /* Where a batch lies.  KT_ENOTFOUND: not held; KT_ESNAPSHOT: cut away, or never here because a snapshot covered it. */
 int kt_journal_where(const struct kt_store *s, struct kt_txn *t, struct kt_origin origin, uint64_t number,
                      uint64_t *position) KT_MUST;

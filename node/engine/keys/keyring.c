@@ -169,7 +169,7 @@ static int load_membership(struct kt_keyring *k)
     if (e) return e;
     struct kt_bytes certificate;
     bool opened;
-    if (!(e = load_rosters(k, t)) && !(e = ops->get(t, KT_T_keys_meta, kt_str(CERTIFICATE), &certificate)) &&
+    if (!(e = load_rosters(k, t)) && !(e = kt_keyring_load_erasures(k, t)) && !(e = ops->get(t, KT_T_keys_meta, kt_str(CERTIFICATE), &certificate)) &&
         !(e = use_certificate(k, certificate)))
         e = kt_keyring_open_bundles(k, t, &opened);
     ops->abort(t);
@@ -206,6 +206,7 @@ void kt_keyring_close(struct kt_keyring *k)
     if (!k) return;
     for (uint32_t i = 0; i < k->rosters_len; i++) kt_roster_free(k->rosters[i]);
     free(k->rosters);
+    free(k->erased);
     for (uint32_t i = 0; i < k->rings_len; i++) {
         if (k->rings[i].keys) kt_compartment_keys_free(k->rings[i].keys);
         sodium_free(k->rings[i].local);

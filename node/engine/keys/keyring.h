@@ -53,7 +53,7 @@ int kt_keyring_dek(struct kt_keyring *k, kt_compartment c, const struct kt_dek_i
 /* The wrap as stored (in the arena); KT_ENOTFOUND. */
 int kt_keyring_wrap(struct kt_keyring *k, const struct kt_dek_id *id, struct kt_arena *a, struct kt_bytes *out) KT_MUST;
 
-/* W: a group of wraps, durable on return.  Blind wraps are kept as well. */
+/* W: a group of wraps, durable on return.  Blind wraps are kept as well, those of what is erased are not. */
 struct kt_wrap_group;
 int kt_wrap_group_begin(struct kt_keyring *k, struct kt_wrap_group **out) KT_MUST;
 int kt_wrap_group_put(struct kt_wrap_group *g, struct kt_bytes wrap) KT_MUST;
@@ -66,6 +66,18 @@ void kt_keyring_learn(struct kt_keyring *k, kt_compartment c, const struct kt_de
  * goes into `group`. */
 int kt_keyring_dek_for(struct kt_keyring *k, struct kt_wrap_group *group, kt_compartment c, const struct kt_tag *tag,
                        uint32_t generation, struct kt_dek *out, struct kt_hash *wrap_hash, bool *created) KT_MUST;
+
+/* Erasures.  W: takes one that two members signed: durable, and the keys of what it names destroyed, on return.  *news:
+ * it was not known.  KT_ERIGHTS and others of kt_erasure_verify: it does not count. */
+int kt_keyring_take_erasure(struct kt_keyring *k, struct kt_bytes erasure, bool *news) KT_MUST;
+/* Is everything of that ward at or below that generation dead?  Any thread. */
+bool kt_keyring_erased(struct kt_keyring *k, kt_compartment c, const struct kt_tag *tag, uint32_t generation);
+/* The generation to write with: the one after what was erased. */
+uint32_t kt_keyring_generation(struct kt_keyring *k, kt_compartment c, const struct kt_tag *tag);
+/* Names the set of all erasures here: equal names, equal sets.  0: there are none. */
+uint64_t kt_keyring_erasures(struct kt_keyring *k);
+/* Every one, as received.  What `give` returns other than KT_OK ends the walk and is returned. */
+int kt_keyring_give_erasures(struct kt_keyring *k, int (*give)(void *ctx, struct kt_bytes erasure), void *ctx) KT_MUST;
 
 /* Small durable numbers of this node. */
 int kt_keyring_number_get(struct kt_keyring *k, const char *name, uint64_t *out) KT_MUST; /* KT_ENOTFOUND */

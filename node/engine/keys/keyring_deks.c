@@ -109,6 +109,7 @@ int kt_wrap_group_put(struct kt_wrap_group *g, struct kt_bytes bytes)
     struct kt_wrap w;
     int e = kt_wrap_decode(bytes, &w);
     if (e) return e;
+    if (kt_keyring_erased(k, w.compartment, &w.tag, w.generation)) return KT_OK; /* never again, whoever has it yet */
     const struct kt_compartment_keys *keys = kt_keyring_compartment(k, w.compartment);
     struct kt_dek dek;
     if (keys && (e = kt_wrap_open(keys, &w, &dek)) && e != KT_EKEY) return e; /* forged: not kept */

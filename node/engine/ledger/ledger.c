@@ -37,6 +37,8 @@ int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out)
     if (!e) e = kt_ledger_fit_store(l, &again);
     const bool shows = l->store_position > 0;
     if (!e) e = kt_ledger_catch_up(l);
+    if (!e) e = kt_ledger_erase(l);
+    if (e == KT_EDAMAGED && !kt_ledger_lags(l)) e = KT_OK; /* a row in its way: verify names it, and it is tried again */
     if (e == KT_EFULL && shows) e = KT_OK; /* what it shows lags behind, as after a group that found no room */
     if (e) {
         kt_ledger_close(l);
@@ -171,8 +173,10 @@ int kt_ledger_take(struct kt_ledger *l, struct kt_opened *o)
     if (!e) e = kt_apply_batch(l->workset, &l->vector, o, position, &l->count);
     const struct kt_vector_entry head = head_of(&o->batch.seal, &o->batch.seal_hash);
     if (!e) e = kt_vector_set(&l->vector, &head);
+    struct kt_bytes bytes = o->bytes;
+    if (!e) e = kt_ledger_strip(l, &o->batch, &l->arena, &bytes);
     if (e) return e;
-    l->records[l->records_len++] = (struct kt_journal_record){.head = head, .batch = o->bytes};
+    l->records[l->records_len++] = (struct kt_journal_record){.head = head, .batch = bytes};
     l->touched = true;
     return KT_OK;
 }

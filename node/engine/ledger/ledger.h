@@ -40,6 +40,10 @@ struct kt_workset *kt_ledger_workset(struct kt_ledger *l); /* to read in, within
  * what was applied; *changed: they do.  Lookups meet a store that is not whole meanwhile.  KT_EAGAIN: one of them is
  * under way, call again soon. */
 int kt_ledger_heed_cuts(struct kt_ledger *l, bool *changed) KT_MUST;
+/* Between groups: what the keyring says is erased leaves the store; nothing to do costs nothing.  Also the journal's
+ * batches, some at a time: call it until it is due no more, that is, now and then. */
+int kt_ledger_erase(struct kt_ledger *l) KT_MUST;
+int kt_ledger_sweep(struct kt_ledger *l) KT_MUST;
 /* Origins of which the journal has more than counts. */
 const struct kt_origin *kt_ledger_cut_origins(const struct kt_ledger *l, size_t *n);
 

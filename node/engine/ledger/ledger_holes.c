@@ -93,6 +93,8 @@ static int fill(struct kt_ledger *l, struct kt_txn *journal, const void *context
 {
     const struct kt_opened *o = context;
     const struct kt_seal *s = &o->batch.seal;
+    struct kt_batch batch = o->batch;
+    struct kt_bytes bytes = o->bytes;
     struct kt_seal before, after;
     struct kt_hash before_hash, after_hash;
     struct kt_arena arena;
@@ -103,8 +105,10 @@ static int fill(struct kt_ledger *l, struct kt_txn *journal, const void *context
     if (!e && known(&before_hash) && memcmp(&s->previous, &before_hash, sizeof before_hash) != 0) e = KT_EFORK;
     if (!e && known(&after_hash) && memcmp(&after.previous, &o->batch.seal_hash, sizeof after.previous) != 0)
         e = KT_EFORK;
+    if (!e) e = kt_ledger_strip(l, &batch, &arena, &bytes);
+    if (!e) e = kt_journal_fill(l->store, journal, s->origin, s->number, bytes, &position);
     kt_arena_free(&arena);
-    return e ? e : kt_journal_fill(l->store, journal, s->origin, s->number, o->bytes, &position);
+    return e;
 }
 
 /* Keys first, then the journal, then the store, as ever. */

@@ -31,7 +31,8 @@ static int reload_journal(struct kt_ledger *l)
     return e;
 }
 
-/* store_meta: "position" -> be64, "life" -> be64, "roster" -> be64 (whose cuts it heeds), 'v' origin 12 -> number be64,
+/* store_meta: "position" -> be64, "life" -> be64, "roster" -> be64 (whose cuts it heeds), "erased" -> be64 (names the
+ * erasures it heeds), 'v' origin 12 -> number be64,
  * seal hash 32, clock be64, roster be32. */
 int kt_ledger_store_number(struct kt_ledger *l, const char *name, uint64_t *out)
 {
@@ -73,6 +74,7 @@ int kt_ledger_reload(struct kt_ledger *l)
     l->store_position = 0;
     e = kt_ledger_store_number(l, "position", &l->store_position);
     if (e == KT_ENOTFOUND) e = KT_OK;
+    if (!e) e = kt_ledger_load_erased(l);
     int life = e ? e : kt_ledger_store_number(l, "life", &l->store_life);
     kt_workset_abort(l->workset);
     return life == KT_ENOTFOUND ? new_life(l) : life;

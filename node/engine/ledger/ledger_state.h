@@ -45,6 +45,8 @@ struct kt_ledger {
     uint64_t position;       /* of the last batch in the journal (without the open group) */
     uint64_t store_position; /* that the store reflects */
     uint64_t store_life;
+    uint64_t erased;       /* names the erasures the store heeds, and the journal; and those it is being swept for */
+    uint64_t swept, sweeping, sweep_at;
     uint64_t store_roster; /* version of the roster whose cuts it heeds */
 
     bool in_group;
@@ -85,6 +87,10 @@ int kt_ledger_catch_up(struct kt_ledger *l) KT_MUST;
 int kt_ledger_reload(struct kt_ledger *l) KT_MUST;
 /* ledger_cuts.c: takes off the vector, as it was read from the journal, what does not count. */
 int kt_ledger_clip(struct kt_ledger *l, struct kt_txn *journal) KT_MUST;
+/* ledger_erase.c: takes what is erased out of a batch that is to be kept; *bytes: in the arena where that changes it. */
+int kt_ledger_strip(struct kt_ledger *l, struct kt_batch *b, struct kt_arena *arena, struct kt_bytes *bytes) KT_MUST;
+/* What store and journal say they heed; within a transaction of the store. */
+int kt_ledger_load_erased(struct kt_ledger *l) KT_MUST;
 /* Makes the store again where other cuts were in force when batches were applied to it. */
 int kt_ledger_fit_store(struct kt_ledger *l, bool *made_again) KT_MUST;
 /* The store's life in tokens, durably; its rows of store_meta otherwise. */

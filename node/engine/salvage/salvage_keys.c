@@ -119,15 +119,19 @@ static int put_certificate(struct keys_salvage *k, const struct kt_roster *roste
     return e;
 }
 
-/* An erasure lies under what it erases. */
+/* An erasure lies under what it erases.  Of several that lay there one after the other the last generation counts. */
 static int put_erasures(struct keys_salvage *k, const struct kt_roster *roster)
 {
     int e = KT_OK;
     for (const struct piece *p = k->erasures; p && !e; p = p->next) {
-        struct kt_signed_erasure s;
+        struct kt_signed_erasure s, other;
+        struct kt_bytes there;
         struct kt_reader r = kt_reader(p->key);
         if (kt_erasure_decode(p->value, &k->arena, &s) || kt_erasure_verify(&s, roster)) continue;
         if (s.erasure.compartment != kt_take_be32(&r) || memcmp(p->key.data + 4, &s.erasure.tag, sizeof s.erasure.tag))
+            continue;
+        if (!k->to->ops->get(k->txn, KT_T_keys_erasure, p->key, &there) &&
+            !kt_erasure_decode(there, &k->arena, &other) && other.erasure.generation >= s.erasure.generation)
             continue;
         e = put(k, KT_T_keys_erasure, p->key, p->value);
         k->out->erasures++;

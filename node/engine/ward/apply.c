@@ -142,6 +142,12 @@ static int settle(struct kt_workset *w, struct kt_origin origin, uint64_t number
     return e || held ? e : delete_prefix(w, KT_T_store_debt, prefix);
 }
 
+static bool is_erased(struct kt_workset *w, const struct kt_opened_envelope *e)
+{
+    return (e->fate == KT_FATE_OPEN || e->fate == KT_FATE_HELD) &&
+           kt_keyring_erased(kt_workset_keyring(w), e->place.compartment, &e->clear.tag, e->clear.generation);
+}
+
 /* ------------------------------------------------------------------------------------------------------ batches */
 
 int kt_apply_batch(struct kt_workset *w, const struct kt_vector *before, struct kt_opened *o, uint64_t position,
@@ -150,6 +156,7 @@ int kt_apply_batch(struct kt_workset *w, const struct kt_vector *before, struct 
     for (uint32_t i = 0; i < o->envelopes_len; i++) {
         struct kt_opened_envelope *env = &o->envelopes[i];
         int e = KT_OK;
+        if (is_erased(w, env)) continue; /* its erasure may have come since it was opened ahead */
         if (env->fate == KT_FATE_HELD && env->why == KT_EKEY) /* its key may have come since it was opened ahead */
             e = kt_open_envelope(kt_workset_keyring(w), NULL, kt_workset_arena(w), env);
         if (e) return e;
@@ -222,14 +229,17 @@ static int retry(struct kt_workset *w, const struct kt_vector *vector, const str
     uint64_t position;
     const struct kt_bytes key = kt_bytes(h->key, sizeof h->key);
     int e = held_decode(key, h->row, &env, &position);
-    if (!e) e = kt_open_envelope(kt_workset_keyring(w), NULL, kt_workset_arena(w), &env);
+    if (!e && is_erased(w, &env))
+        env.fate = KT_FATE_ERASED;
+    else if (!e)
+        e = kt_open_envelope(kt_workset_keyring(w), NULL, kt_workset_arena(w), &env);
     if (e || env.fate == KT_FATE_HELD || env.fate == KT_FATE_BLIND) return e;
     struct kt_store *s = kt_workset_store(w);
     if (env.fate == KT_FATE_OPEN) {
         e = kt_apply_change(w, vector, context_of(&env, position), &env.change);
         count->ops += env.change.ops_len;
         count->opened_late++;
-    } else {
+    } else if (env.fate == KT_FATE_VOID) {
         count->voided++;
     }
     if (!e) e = s->ops->del(kt_workset_txn(w), KT_T_store_held, key);

@@ -58,13 +58,16 @@ int kt_open_envelope(struct kt_keyring *k, struct kt_packer *packer, struct kt_a
     return err ? set_fate(e, KT_FATE_VOID, err) : set_fate(e, KT_FATE_OPEN, KT_OK);
 }
 
-/* An item without its content counts as missing until an erasure covers it, and none is known here: whoever sent it may
- * have taken the content out of another member's batch, whose seal stands all the same. */
-static bool lacks_content(const struct kt_batch *b)
+/* An item without its content counts as missing until an erasure covers it: whoever sent it may have taken the content
+ * out of another member's batch, whose seal stands all the same. */
+static bool lacks_content(struct kt_keyring *k, const struct kt_batch *b)
 {
     for (uint32_t s = 0; s < b->seal.sections_len; s++)
-        for (uint32_t i = 0; i < b->sections[s].items_len; i++)
-            if (b->sections[s].items[i].erased) return true;
+        for (uint32_t i = 0; i < b->sections[s].items_len; i++) {
+            const struct kt_item *item = &b->sections[s].items[i];
+            if (item->erased && !kt_keyring_erased(k, b->seal.sections[s].compartment, &item->tag, item->generation))
+                return true;
+        }
     return false;
 }
 
@@ -157,7 +160,7 @@ int kt_open_batch(struct kt_keyring *k, struct kt_packer *packer, struct kt_byte
     if (out->verdict) return out->verdict == KT_ENOMEM ? KT_ENOMEM : KT_OK;
     const struct kt_roster *named = kt_keyring_roster_version(k, out->batch.seal.roster_version);
     out->verdict = kt_judge_seal(&out->batch, kt_keyring_cluster(k), named);
-    if (!out->verdict && lacks_content(&out->batch)) out->verdict = KT_ETRUNCATED; /* asked of another peer */
+    if (!out->verdict && lacks_content(k, &out->batch)) out->verdict = KT_ETRUNCATED; /* asked of another peer */
     if (out->verdict) return KT_OK;
     int e = take_wraps(k, wraps, wraps_len, arena, out);
     return e ? e : open_items(k, packer, named, arena, out);

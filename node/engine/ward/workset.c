@@ -89,7 +89,7 @@ void kt_workset_ward_key(kt_compartment c, const struct kt_entity_id *id, uint8_
     memcpy(out + 4, id->b, sizeof id->b);
 }
 
-/* Row: generation be32, then the slots. */
+/* Row: the generation it was last written at be32 (the keyring says which is due), then the slots. */
 static int decode_ward(struct kt_workset *w, struct kt_ws_ward *x, struct kt_bytes plain)
 {
     struct kt_reader r = kt_reader(plain);
@@ -147,6 +147,10 @@ int kt_workset_ward(struct kt_workset *w, kt_compartment c, const struct kt_enti
         x->ward.id = *id;
         int e = load_ward(w, x);
         if (e) return e;
+        if (kt_keyring_erasures(w->keyring)) {
+            const struct kt_tag tag = kt_tag_of(kt_keyring_compartment(w->keyring, c), id);
+            x->ward.generation = kt_keyring_generation(w->keyring, c, &tag);
+        }
         HASH_ADD(hh, w->wards, key, sizeof x->key, x);
         if (!x->hh.tbl) return KT_ENOMEM;
     }
@@ -254,7 +258,7 @@ static int flush_ward(struct kt_workset *w, struct kt_ws_ward *x)
     size_t n = 0;
     for (uint32_t i = 0; i < x->ward.slots_len; i++)
         if (x->ward.slots[i]->live_len) live[n++] = x->ward.slots[i];
-    if (n == 0 && x->ward.generation == 0) return w->store->ops->del(w->txn, KT_T_store_state, key);
+    if (n == 0) return w->store->ops->del(w->txn, KT_T_store_state, key);
     struct kt_buf plain;
     kt_buf_init(&plain, STATE_BYTES_MAX);
     kt_buf_be32(&plain, x->ward.generation);

@@ -67,6 +67,9 @@ int kt_workset_rows_changed(struct kt_workset *w, struct kt_ward *ward,
 int kt_workset_lists(struct kt_workset *w, struct kt_ward *ward, const struct kt_entity_id *entity, uint32_t *fields,
                      uint32_t max, uint32_t *n) KT_MUST;
 
+/* Takes out of every ward what is live below its generation, that is, what was erased; views must follow. */
+int kt_workset_erase(struct kt_workset *w) KT_MUST;
+
 /* The port merge works through, for ops that come with `at`; settled() asks `vector`. */
 void kt_workset_merge_port(struct kt_workset *w, const struct kt_vector *vector, struct kt_merge_port *out);
 
