@@ -70,16 +70,10 @@ static void runner_resume(void *ctx, uint64_t link)
     kt_links_resume(d->links, link);
 }
 
-/* The store is a function of the journal: where a row of it is not what was written, it is made again at the next
- * start. */
 static void store_damaged(void *ctx)
 {
     struct daemon *d = ctx;
-    if (atomic_exchange(&d->condemned, true)) return;
-    const int e = kt_lmdb_condemn(d->store, KT_ENV_STORE);
-    kt_log(d->log, KT_LOG_ERROR, "store-damaged", kt_log_error(e),
-           kt_log_text("what", "a row of the store is not what was written: it is made again at the next start"),
-           kt_log_text("do", "restart kontord when it suits, and check this disk; see the runbook on damage"));
+    if (!atomic_exchange(&d->condemned, true)) kt_rescue_condemn(d->store, d->log);
 }
 
 static void runner_failed(void *ctx, int code)

@@ -83,3 +83,11 @@ int kt_rescue_journal(struct kt_store *store, struct kt_keyring *keyring, struct
            kt_log_number("left", report.left), kt_log_text("do", e ? kt_error_advice(e) : "see the runbook on damage"));
     return e;
 }
+
+void kt_rescue_condemn(struct kt_store *store, struct kt_log *log)
+{
+    const int e = kt_lmdb_condemn(store, KT_ENV_STORE);
+    kt_log(log, KT_LOG_ERROR, "store-damaged", kt_log_error(e),
+           kt_log_text("what", "a row of the store is not what was written: it is made again at the next start"),
+           kt_log_text("do", "restart kontord when it suits, and check this disk; see the runbook on damage"));
+}

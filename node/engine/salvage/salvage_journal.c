@@ -229,6 +229,8 @@ int kt_salvage_journal(struct kt_salvage *from, struct kt_store *to, struct kt_k
     int e = from->rows(from, look_at, &j);
     if (!e) put_in_order(&j);
     if (!e) e = write_all(&j);
+    /* older copies of batches hold what was erased from the newer: they are swept again (engine/ledger) */
+    if (!e) e = kt_keyring_number_set(keyring, "erased-journal", 0);
     if (j.txn) to->ops->abort(j.txn);
     kt_vector_free(&j.heads);
     kt_arena_free(&j.scratch);
