@@ -121,7 +121,7 @@ static int lmdb_verify(struct kt_store *s, enum kt_env env, char why[KT_STORE_WH
         err = kt_lmdb_begin(s, env, false, &t);
         if (err) return err;
         int fd = open(path, O_RDONLY | O_CLOEXEC);
-        err = fd < 0 ? KT_EIO : kt_mdb_check(fd, KT_MDB_ALL, mdb_txn_id(t->mdb), why);
+        err = fd < 0 ? KT_EIO : kt_mdb_check(fd, mdb_txn_id(t->mdb), why);
         if (fd >= 0) close(fd);
         kt_lmdb_abort(t);
     }
@@ -226,16 +226,14 @@ static int open_all(struct kt_lmdb *l, const char *boot_id_path)
     int marked = kt_mark_read(l->dir_fd, &was);
     if (marked == KT_EDAMAGED) kt_lmdb_say(l, "the mark of the last stop does not read; starting as after a crash");
     if (marked == KT_EVERSION)
-        kt_lmdb_say(l, "a newer kontord wrote these files, and this one would not read them right: nothing was changed; "
-                       "start the newer one, or restore a backup from before the upgrade");
+        kt_lmdb_say(l,
+                    "a newer kontord wrote these files, and this one would not read them right: nothing was changed; "
+                    "start the newer one, or restore a backup from before the upgrade");
     if (marked && marked != KT_ENOTFOUND && marked != KT_EDAMAGED) return marked;
 
     bool made[KT_ENV_COUNT];
-    const bool unclean = marked || !was.clean, same_boot = !marked && kt_boot_same(was.boot, boot);
     for (unsigned i = 0; i < KT_ENV_COUNT; i++) {
-        /* it may have died of a page that a quick look does not see; a store of another boot goes anyway */
-        const bool all = unclean && (i != KT_ENV_STORE || same_boot);
-        int err = kt_lmdb_env_open(l, i, marked == KT_ENOTFOUND, all, &made[i]);
+        int err = kt_lmdb_env_open(l, i, marked == KT_ENOTFOUND, &made[i]);
         if (err) return err;
     }
     return judge_files(l, marked ? NULL : &was, boot, made);

@@ -42,8 +42,7 @@ struct kt_lmdb_config {
 };
 
 /* Opens the store, making what is missing.  `config` and its strings are copied.  Before LMDB sees a file, it is looked
- * at with distrust (store/mdb_file.h); all of it where the last process did not end in order.  What is damaged is set
- * aside and begun anew: `store` is made again from the others (store_survived is false); of `keys` and `journal`
+ * at with distrust (store/mdb_file.h), all of it at every open.  What is damaged is set aside and begun anew: `store` is made again from the others (store_survived is false); of `keys` and `journal`
  * kt_lmdb_salvage_due is true then.  A directory made just now counts as survived and unmoved.  KT_EAGAIN: another
  * process holds DIR.  KT_EVERSION: a later version wrote the files; they stay as they are. */
 int kt_lmdb_open(const struct kt_lmdb_config *config, struct kt_store **out) KT_MUST;

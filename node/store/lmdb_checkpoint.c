@@ -32,7 +32,7 @@ static int copy_store(struct kt_lmdb *l, int fd)
 static int check_copy(const struct kt_lmdb *l, int fd)
 {
     char why[KT_MDB_WHY_BYTES] = "it cannot be read";
-    int err = kt_mdb_check(fd, KT_MDB_ALL, 0, why);
+    int err = kt_mdb_check(fd, 0, why);
     if (err == KT_ENOTFOUND) err = KT_EDAMAGED;
     if (err) kt_lmdb_say(l, "the checkpoint is damaged: %s", why);
     return err;
@@ -116,7 +116,7 @@ static int exchange(struct kt_lmdb *l, int store_fd, bool with_new)
         if (!err && with_new && renameat(store_fd, NEW_DATA, store_fd, DATA)) err = kt_errno_error(errno);
         if (!err && !with_new && unlinkat(store_fd, DATA, 0) && errno != ENOENT) err = kt_errno_error(errno);
         bool made;
-        int opened = kt_lmdb_env_open(l, KT_ENV_STORE, false, false, &made);
+        int opened = kt_lmdb_env_open(l, KT_ENV_STORE, false, &made);
         if (!err) err = opened;
     }
     if (!err) err = mark_store(l, true);

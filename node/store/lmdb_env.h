@@ -74,9 +74,8 @@ enum kt_env kt_lmdb_table_env(enum kt_table table);
 bool kt_lmdb_table_integer(enum kt_table table);
 
 /* lmdb_environment.c: one environment, opened and closed.  `first`: DIR was never opened to the end, so a file that was
- * begun and not finished may be made again.  `all`: every page is looked at.  *made: there was no file, or none that
- * could be kept. */
-int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool all, bool *made) KT_MUST;
+ * begun and not finished may be made again.  *made: there was no file, or none that could be kept. */
+int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool *made) KT_MUST;
 void kt_lmdb_env_close(struct kt_lmdb_env *e);
 int kt_lmdb_env_identity(const struct kt_lmdb_env *e, struct kt_file_id *out) KT_MUST;
 /* Inside and outside: an environment is not reopened while somebody is inside. */

@@ -14,12 +14,11 @@
 static const struct {
     const char *name;
     unsigned flags;
-    enum kt_mdb_check check; /* before it is opened; keys are few and precious */
 } kinds[KT_ENV_COUNT] = {
-    [KT_ENV_KEYS] = {"keys", 0, KT_MDB_ALL},
-    [KT_ENV_JOURNAL] = {"journal", 0, KT_MDB_ALL},
+    [KT_ENV_KEYS] = {"keys", 0},
+    [KT_ENV_JOURNAL] = {"journal", 0},
     /* lookups hit single pages: readahead would push others out */
-    [KT_ENV_STORE] = {"store", MDB_NOSYNC | MDB_NORDAHEAD, KT_MDB_ALL},
+    [KT_ENV_STORE] = {"store", MDB_NOSYNC | MDB_NORDAHEAD},
 };
 
 void kt_lmdb_env_enter(struct kt_lmdb_env *e)
@@ -46,14 +45,14 @@ static bool just_begun(int fd)
 }
 
 /* KT_ENOTFOUND: no file, or none that may be kept (then it is out of the way). */
-static int look_at_file(struct kt_lmdb *l, struct kt_lmdb_env *e, int env_fd, bool first, bool all)
+static int look_at_file(struct kt_lmdb *l, struct kt_lmdb_env *e, int env_fd, bool first)
 {
     int err = kt_lmdb_set_aside(l, e, env_fd, NULL);
     if (err) return err;
     int fd = openat(env_fd, "data.mdb", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return kt_errno_error(errno);
     char why[KT_MDB_WHY_BYTES] = "it cannot be read";
-    err = kt_mdb_check(fd, all ? KT_MDB_ALL : kinds[e->id].check, 0, why);
+    err = kt_mdb_check(fd, 0, why);
     bool unfinished = err && first && just_begun(fd);
     close(fd);
     if (!err || err == KT_ENOTFOUND) return err;
@@ -102,7 +101,7 @@ static int open_mdb(struct kt_lmdb *l, struct kt_lmdb_env *e)
     return kt_lmdb_error(rc);
 }
 
-int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool all, bool *made)
+int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool *made)
 {
     struct kt_lmdb_env *e = &l->env[id];
     e->id = id;
@@ -111,7 +110,7 @@ int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool all, bo
     int env_fd = -1;
     int err = kt_dir_open(l->dir_fd, e->name, &env_fd);
     if (err) return err;
-    err = look_at_file(l, e, env_fd, first, all);
+    err = look_at_file(l, e, env_fd, first);
     *made = err == KT_ENOTFOUND;
     if (*made) err = KT_OK;
     if (!err) err = open_mdb(l, e);

@@ -34,8 +34,7 @@ struct walk {
     enum tree_kind kind;
     struct tree tree;
     enum kt_table table; /* of a TREE_TABLE */
-    bool whole;
-    struct tree count; /* as it adds up */
+    struct tree count;   /* as it adds up */
     uint8_t last[KEY_BYTES_MAX];
     size_t last_len;
     enum { ANY_KEY, ABOVE_LAST, FROM_LAST } next_key; /* what the next key must be */
@@ -110,8 +109,6 @@ static int walk_run(struct walk *w, const struct node *n, struct kt_bytes *value
     memcpy(&first, n->data, sizeof(first));
     if (first < 2 || first >= w->pages || needed > w->pages - first)
         return damaged(w, "page %" PRIu64 " is outside the file", first);
-    *value = kt_bytes(NULL, 0);
-    if (!w->whole) return KT_OK;
     int err = read_page(w, first, w->scratch);
     if (err) return err;
     memcpy(&h, w->scratch, sizeof(h));
@@ -175,7 +172,7 @@ static int walk_row(struct walk *w, uint64_t page, const struct node *n)
     if (w->kind == TREE_MAIN) return take_table(w, page, n);
     if (n->flags & ~F_BIGDATA) return damaged(w, "a strange row in page %" PRIu64, page);
     if (w->kind == TREE_FREE) return walk_free_row(w, value);
-    if (!w->whole || kt_row_prove(w->table, n->key, value, &value)) return KT_OK;
+    if (kt_row_prove(w->table, n->key, value, &value)) return KT_OK;
     return damaged(w, "a row in page %" PRIu64 " is not what was written there", page);
 }
 
@@ -215,19 +212,16 @@ static int walk_page(struct walk *w, uint64_t number, unsigned level) /* at most
             continue;
         }
         if (i > 0) err = take_key(w, number, n.key, true); /* the first child has no key of its own */
-        if (!err && w->whole) err = walk_page(w, n.child, level + 1);
-        if (!err && (n.child < 2 || n.child >= w->pages))
-            err = damaged(w, "page %" PRIu64 " is outside the file", n.child);
+        if (!err) err = walk_page(w, n.child, level + 1);
     }
     if (!err && filled != w->page_bytes) err = damaged(w, "page %" PRIu64 " is not filled by its rows", number);
     return err;
 }
 
-static int walk_tree(struct walk *w, enum tree_kind kind, const struct tree *tree, bool whole)
+static int walk_tree(struct walk *w, enum tree_kind kind, const struct tree *tree)
 {
     w->kind = kind;
     w->tree = *tree;
-    w->whole = whole;
     w->count = (struct tree){0};
     w->next_key = ANY_KEY;
     if (tree->root == NO_PAGE) {
@@ -236,16 +230,15 @@ static int walk_tree(struct walk *w, enum tree_kind kind, const struct tree *tre
         return memcmp(&w->tree, &none, sizeof(none)) ? damaged(w, "a tree without a root counts rows") : KT_OK;
     }
     int err = walk_page(w, tree->root, 0);
-    if (!err && whole && w->count.entries != tree->entries)
+    if (!err && w->count.entries != tree->entries)
         err = damaged(w, "a table counts %" PRIu64 " rows and holds %" PRIu64, tree->entries, w->count.entries);
-    if (!err && whole &&
-        (w->count.branch_pages != tree->branch_pages || w->count.leaf_pages != tree->leaf_pages ||
-         w->count.overflow_pages != tree->overflow_pages))
+    if (!err && (w->count.branch_pages != tree->branch_pages || w->count.leaf_pages != tree->leaf_pages ||
+                 w->count.overflow_pages != tree->overflow_pages))
         err = damaged(w, "a table of %" PRIu64 " rows miscounts its pages", tree->entries);
     return err;
 }
 
-static int walk_table(struct walk *w, unsigned i, bool whole)
+static int walk_table(struct walk *w, unsigned i)
 {
     static const uint16_t flags[] = {
 #define TABLE_FLAGS(name, env, integer, holds) integer ? T_INTEGER : 0,
@@ -254,7 +247,7 @@ static int walk_table(struct walk *w, unsigned i, bool whole)
     };
     w->table = w->names[i];
     if (w->tables[i].flags != flags[w->table]) return damaged(w, "a table of another kind than Kontor made it");
-    return walk_tree(w, TREE_TABLE, &w->tables[i], whole);
+    return walk_tree(w, TREE_TABLE, &w->tables[i]);
 }
 
 static int read_meta(struct walk *w, unsigned slot, struct meta *out)
@@ -304,7 +297,7 @@ static int pick_meta(struct walk *w, uint64_t txn, uint64_t file_bytes, struct m
     return KT_OK;
 }
 
-int kt_mdb_check(int fd, enum kt_mdb_check how, uint64_t txn, char why[KT_MDB_WHY_BYTES])
+int kt_mdb_check(int fd, uint64_t txn, char why[KT_MDB_WHY_BYTES])
 {
     struct stat st;
     if (fstat(fd, &st)) return KT_EIO;
@@ -318,9 +311,9 @@ int kt_mdb_check(int fd, enum kt_mdb_check how, uint64_t txn, char why[KT_MDB_WH
     w.seen = calloc(w.pages / 8 + 1, 1);
     w.scratch = malloc(w.page_bytes);
     if (!w.seen || !w.scratch) err = KT_ENOMEM;
-    if (!err) err = walk_tree(&w, TREE_FREE, &m.trees[0], true);
-    if (!err) err = walk_tree(&w, TREE_MAIN, &m.trees[1], true);
-    for (unsigned i = 0; !err && i < w.tables_len; i++) err = walk_table(&w, i, how == KT_MDB_ALL);
+    if (!err) err = walk_tree(&w, TREE_FREE, &m.trees[0]);
+    if (!err) err = walk_tree(&w, TREE_MAIN, &m.trees[1]);
+    for (unsigned i = 0; !err && i < w.tables_len; i++) err = walk_table(&w, i);
     for (unsigned i = 0; i < DEPTH_MAX; i++) free(w.level[i]);
     free(w.scratch);
     free(w.value);

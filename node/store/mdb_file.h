@@ -9,16 +9,13 @@
 
 #define KT_MDB_WHY_BYTES KT_STORE_WHY_BYTES
 
-enum kt_mdb_check {
-    KT_MDB_ROOTS, /* meta pages, the free list, the main tree, and the root page of every table: quick */
-    KT_MDB_ALL,   /* every page of every table: structure, order of keys, number of rows, and that it can be read */
-};
-
-/* Checks the newest commit in the file, or (txn not 0) that commit.  The file must not change under it: either nobody
- * has it open for writing, or a read transaction of `txn` is held meanwhile.
+/* Looks at every page of every table of the newest commit in the file, or (txn not 0) of that commit: structure, order
+ * of keys, numbers of rows and pages, and each row's proof (row_proof.h).  About 0.3 s for a gigabyte that is in
+ * memory, else as fast as the disk reads.  The file must not change under it: either nobody has it open for writing, or
+ * a read transaction of `txn` is held meanwhile.
  *
  * KT_OK.  KT_ENOTFOUND: the file is empty.  KT_EDAMAGED, KT_EVERSION: with a sentence in `why`.  KT_EAGAIN: `txn` is no
  * longer in a meta page.  KT_EIO, KT_ENOMEM. */
-int kt_mdb_check(int fd, enum kt_mdb_check how, uint64_t txn, char why[KT_MDB_WHY_BYTES]) KT_MUST;
+int kt_mdb_check(int fd, uint64_t txn, char why[KT_MDB_WHY_BYTES]) KT_MUST;
 
 #endif

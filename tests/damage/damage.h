@@ -46,7 +46,8 @@ struct site {
     struct kt_engine *engine;
     struct kt_lookup *lookup;
     struct site *across[LINKS_MAX]; /* by link */
-    bool keeps_keys;                /* it sends batches without their wraps */
+    const char *files; /* where an operator left its files, and what is damaged is salvaged; NULL: opened as it is */
+    bool keeps_keys;   /* it sends batches without their wraps */
     struct kt_input inbox[INBOX_MAX];
     uint32_t inbox_len;
     uint32_t refused; /* puts */
@@ -54,8 +55,9 @@ struct site {
 
 /* Opened in steps, so that a trial can tell where it ended: the store is set by the caller. */
 void site_init(struct site *o, kt_member member);
-void site_found(struct site *o); /* identity and first roster, into an empty store */
-void site_renew(struct site *o); /* stopped; the second roster, as an operator brings it; started */
+void site_found(struct site *o);  /* identity and first roster, into an empty store */
+void site_renew(struct site *o);  /* stopped; the second roster, as an operator brings it; started */
+void site_files(const char *dir); /* what an operator brings to member 1's data folder */
 int site_open(struct site *o) KT_MUST;
 void site_close(struct site *o);                 /* the store stays */
 void site_put(struct site *o, const char *line); /* ' for " */
@@ -176,6 +178,8 @@ struct outcome {
     const char *step;   /* where it was; static */
     bool named_at_open; /* a sentence about damage */
     bool remade;        /* the store did not survive */
+    bool salvaged;      /* keys or journal were made again from what their file still held */
+    uint32_t lacking;   /* of the questions, while salvaged and not yet repaired: answered otherwise than before */
     uint32_t errors, wrong, missing;
     uint32_t first_wrong; /* of the questions */
     bool verified, named_by_verify;

@@ -4,6 +4,7 @@
 
 #include "store/mark.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,6 +86,17 @@ static void write_all(int fd, const uint8_t *bytes, size_t len)
     }
 }
 
+static void empty_dir(const char *dir, const char *sub)
+{
+    char path[PATH_MAX];
+    path_of(dir, sub, "", path);
+    DIR *d = opendir(path);
+    must(d != NULL, "a folder does not open");
+    for (struct dirent *f; (f = readdir(d));)
+        if (f->d_name[0] != '.') must(unlinkat(dirfd(d), f->d_name, 0) == 0, "a file cannot be removed");
+    closedir(d);
+}
+
 static void remove_file(const char *dir, const char *sub, const char *name)
 {
     char path[PATH_MAX];
@@ -109,6 +121,7 @@ void images_found(const char *dir, const struct images *i)
         must(fd >= 0, "a file cannot be made");
         close(fd);
     }
+    site_files(dir);
     images_put_back(dir, i);
 }
 
@@ -136,10 +149,9 @@ static void leave_mark(const char *dir, const struct images *i)
 
 void images_put_back(const char *dir, const struct images *i)
 {
-    static const char *const others[] = {"lock.mdb", "damaged.mdb", "salvage.mdb", "new.mdb", "data.mdb"};
     char kept[PATH_MAX], data[PATH_MAX];
     for (unsigned e = 0; e < KT_ENV_COUNT; e++) {
-        for (size_t k = 0; k < sizeof others / sizeof *others; k++) remove_file(dir, env_names[e], others[k]);
+        empty_dir(dir, env_names[e]);
         path_of(dir, "kept", env_names[e], kept);
         path_of(dir, env_names[e], "data.mdb", data);
         const int fd = open(kept, O_RDWR | O_CLOEXEC);

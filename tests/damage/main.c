@@ -212,9 +212,9 @@ static void tell(const struct campaign *c, const struct job *j, const char *faul
     printf("%s: %s %s of %s: --replay %s:%llu:%u%s\n", fault ? fault : "ok", env_names[j->flip.env],
            byte_kind_name(j->flip.kind), *j->flip.table ? j->flip.table : "-", env_names[j->flip.env],
            (unsigned long long)j->flip.offset, j->flip.bit, j->flip.running ? " --running" : "");
-    printf("    at %s; refused %d%s%s%s; wrong %u, missing %u, errors %u; repair %d", o->step, o->refused,
+    printf("    at %s; refused %d%s%s%s; wrong %u, missing %u, errors %u; lacking %u; repair %d", o->step, o->refused,
            o->named_at_open ? ", named at open" : "", o->named_by_verify ? ", named by verify" : "",
-           o->remade ? ", remade" : "", o->wrong, o->missing, o->errors, o->repair);
+           o->remade ? ", remade" : "", o->wrong, o->missing, o->errors, o->lacking, o->repair);
     if ((o->wrong || o->missing || o->repair == -2) && o->first_wrong < c->questions.len)
         printf("; first %s:%s", c->questions.at[o->first_wrong].system, c->questions.at[o->first_wrong].value);
     printf("%s%s\n", *o->words ? "; " : "", o->words);

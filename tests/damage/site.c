@@ -2,11 +2,14 @@
 #include "damage/damage.h"
 
 #include "client/cli/json/json.h"
+#include "host/rescue.h"
 #include "support/bench_organisation.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define EPOCH_MS    1772399400000ull
 #define STEP_MS     20u
@@ -193,6 +196,38 @@ void site_renew(struct site *o)
     must(site_open(o) == KT_OK, "an office does not open");
 }
 
+static void write_file(const char *dir, const char *name, struct kt_bytes bytes)
+{
+    char path[PATH_MAX];
+    must(snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path, "a path is too long");
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    must(fd >= 0 && write(fd, bytes.data, bytes.len) == (ssize_t)bytes.len, "a file cannot be written");
+    close(fd);
+}
+
+void site_files(const char *dir)
+{
+    struct kt_bench_files f;
+    throw_from(1);
+    bench_files(1, &f);
+    write_file(dir, "root.key", KT_BYTES_OF(f.root_key));
+    write_file(dir, "identity", kt_buf_bytes(&f.identity));
+    write_file(dir, "admission", kt_buf_bytes(&f.admission));
+    bench_files_free(&f);
+}
+
+static int open_salvaged(struct site *o)
+{
+    const struct kt_config config = {.data_dir = (char *)(uintptr_t)o->files};
+    struct kt_log *log;
+    int e = kt_log_open(getenv("KT_FLIPS_LOUD") ? NULL : "/dev/null", KT_LOG_INFO, &log);
+    if (e) return e;
+    e = kt_rescue_keyring(&config, o->store, &o->world, log, &o->keyring);
+    if (!e) e = kt_rescue_journal(o->store, o->keyring, log);
+    kt_log_close(log);
+    return e;
+}
+
 static void root_key_of(const struct site *o, uint8_t out[KT_KEY_BYTES]) /* as the bench has it */
 {
     for (size_t i = 0; i < KT_KEY_BYTES; i++) out[i] = (uint8_t)(o->member * 7 + i);
@@ -209,7 +244,7 @@ int site_open(struct site *o)
         .note = noted};
     struct kt_engine_config config = c;
     root_key_of(o, root_key);
-    int e = kt_keyring_open(o->store, &o->world, root_key, &o->keyring);
+    int e = o->files ? open_salvaged(o) : kt_keyring_open(o->store, &o->world, root_key, &o->keyring);
     if (!e) e = kt_board_create(&o->board);
     config.ledger.keyring = o->keyring;
     config.board = o->board;

@@ -4,7 +4,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum column { FLIPS, HARMLESS, REFUSED, REMADE, ANSWERED_WITH_ERROR, NAMED_BY_VERIFY, REPAIRED, FAILED, COLUMNS };
+enum column {
+    FLIPS,
+    HARMLESS,
+    REFUSED,
+    REMADE,
+    SALVAGED,
+    LACKING,
+    ANSWERED_WITH_ERROR,
+    NAMED_BY_VERIFY,
+    REPAIRED,
+    FAILED,
+    COLUMNS
+};
 
 struct table {
     uint64_t count[KT_ENV_COUNT][BYTE_KIND_COUNT][COLUMNS];
@@ -24,6 +36,8 @@ void table_add(struct table *t, const struct flip *f, const struct outcome *o, c
     c[FLIPS]++;
     c[REFUSED] += o->refused != 0;
     c[REMADE] += o->remade && !o->refused;
+    c[SALVAGED] += o->salvaged && !o->refused;
+    c[LACKING] += o->lacking != 0;
     c[ANSWERED_WITH_ERROR] += o->errors != 0;
     c[NAMED_BY_VERIFY] += o->named_by_verify;
     c[REPAIRED] += o->repair == 1;
@@ -41,8 +55,8 @@ static void print_row(const char *env, const char *kind, const uint64_t c[COLUMN
 void table_print(const struct table *t)
 {
     uint64_t all[COLUMNS] = {0};
-    printf("%-8s %-16s %8s %8s %8s %8s %8s %8s %8s %8s\n", "file", "byte of", "flips", "harmless", "refused", "remade",
-           "error", "verify", "repaired", "FAILED");
+    printf("%-8s %-16s %8s %8s %8s %8s %8s %8s %8s %8s %8s %8s\n", "file", "byte of", "flips", "harmless", "refused",
+           "remade", "salvaged", "lacking", "error", "verify", "repaired", "FAILED");
     for (unsigned e = 0; e < KT_ENV_COUNT; e++)
         for (unsigned k = 0; k < BYTE_KIND_COUNT; k++) {
             const uint64_t *c = t->count[e][k];

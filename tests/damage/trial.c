@@ -82,6 +82,10 @@ static void ask_and_verify(struct run *r)
     r->out->step = "asking";
     site_answers(&r->office, r->trial->questions, &r->now);
     hold_against(r, r->trial->before);
+    if (r->out->salvaged) { /* status says so, and peers are asked: not yet a fault */
+        r->out->lacking = r->out->wrong + r->out->missing + r->out->errors;
+        r->out->wrong = r->out->missing = r->out->errors = 0;
+    }
     r->out->step = "verify";
     r->out->named_by_verify = !verify(r);
     r->out->verified = true;
@@ -99,18 +103,18 @@ void trial_run(const struct trial *t, const struct flip *f, struct outcome *out)
     r.office.ms = t->peers[1].ms + 60000;
     t->peers[1].ms = t->peers[2].ms = r.office.ms;
     out->refused = kt_lmdb_open(&config, &r.office.store);
-    if (!out->refused && (kt_lmdb_salvage_due(r.office.store, KT_ENV_KEYS) ||
-                          kt_lmdb_salvage_due(r.office.store, KT_ENV_JOURNAL)))
-        out->refused = KT_EDAMAGED; /* salvage has tests of its own */
+    r.office.files = t->dir;
     if (!out->refused) {
         out->remade = !r.office.store->store_survived;
+        out->salvaged =
+            kt_lmdb_salvage_due(r.office.store, KT_ENV_KEYS) || kt_lmdb_salvage_due(r.office.store, KT_ENV_JOURNAL);
         out->step = "opening the engine";
         out->refused = site_open(&r.office);
     }
     if (!out->refused) {
         if (f && f->running) images_flip(t->dir, f->env, f->offset, f->bit);
         ask_and_verify(&r);
-        if (!f || f->repair) repair(&r);
+        if (!f || f->repair || out->salvaged) repair(&r);
         out->step = "closing";
     }
     site_close(&r.office);
