@@ -33,10 +33,16 @@ void chaos_open(struct sim *s)
         .storm = rate(s, 4, 10, 60),
         .lie = rate(s, 4, 5, 60),
         .away = rate(s, 5, 20, 200),
+        .rot = rate(s, 4, 3, 40),
     };
     if (s->offices_len < 3 || !s->mesh) s->chaos.lie = 0; /* nobody to hear the truth from */
     if (s->chaos.lie) s->liar = &s->offices[dice_below(&s->dice, s->offices_len)];
     s->lies_for_ever = s->liar && dice_in(&s->dice, 3);
+    if (s->chaos.rot) {
+        s->frail = &s->offices[dice_below(&s->dice, s->offices_len)];
+        if (s->frail == s->liar) s->chaos.rot = 0;
+        s->chaos.restore = 0; /* what one disk lost another must still have */
+    }
     if (s->chaos.restore && !s->chaos.save) s->chaos.save = s->chaos.restore / 2;
     /* a key that its author alone has is gone with the author's files: nothing to be learnt from that */
     if (s->chaos.no_keys) s->chaos.restore = 0;
@@ -138,6 +144,7 @@ static void chaos_of_offices(struct sim *s)
         s->leaps_until_ms = s->now_ms + AWAY_MS;
         office_end(o, dice_in(&s->dice, 2) ? SIM_STOP : SIM_POWER, AWAY_MS);
     }
+    if (sim_once_in(s, s->chaos.rot) && s->frail->up) rot_some(s->frail);
     if (sim_once_in(s, s->chaos.clock) && (o = any_up(s))) {
         static const int64_t jumps_ms[] = {1000, 30000, 70000, 86400000, 315360000000};
         const int64_t jump = jumps_ms[dice_below(&s->dice, 5)] * (dice_in(&s->dice, 2) ? 1 : -1);
@@ -202,6 +209,7 @@ void chaos_calm(struct sim *s)
 {
     const uint32_t lasting = SIM_LIES - 1 - SIM_LIE_NO_KEYS; /* what it alone has nobody could get in time */
     bring_roster(s);
+    if (s->frail && s->frail->rotten) office_end(s->frail, SIM_POWER, 0); /* its store is thrown away */
     for (unsigned i = 0; i < s->offices_len; i++) s->offices[i].lies_until_ms = 0;
     end_lies(s);
     if (s->lies_for_ever) lie(s->liar, lasting, UINT64_MAX / 2);

@@ -154,7 +154,7 @@ void judge_entity(struct sim *s, struct sim_office *o, unsigned entity)
     if (!o->up || !judge_can_be_seen(s, o, entity)) return;
     kt_arena_init(&a, 256u << 20);
     const int err = judge_look(o, &s->entities[home_of(s, entity)], &a, &reply);
-    if (err && err != KT_ENOTFOUND)
+    if (err && err != KT_ENOTFOUND && !office_may_say(o, err))
         sim_fail(s, SIM_LOST, "office-%u does not answer for %s:%s: %s", o->number + 1, e->system, e->id,
                  kt_error_text(err));
     const struct section *sections = err ? NULL : decode(&a, &reply);

@@ -85,9 +85,9 @@ static void open_engine(struct sim_office *o)
     };
     int e = kt_engine_open(&c, &o->engine);
     if (e) {
-        const bool allowed = e == KT_EFULL && o->full_until_ms;
+        const bool allowed = (e == KT_EFULL && o->full_until_ms) || office_may_say(o, e);
         if (!allowed) sim_fail(o->sim, SIM_CRASH, "office-%u does not start: %s", o->number + 1, kt_error_text(e));
-        office_end(o, SIM_KILL, 500);
+        office_end(o, office_may_say(o, e) ? SIM_POWER : SIM_KILL, 500);
         return;
     }
     const struct kt_lookup_config lc = {.store = o->store,
@@ -259,7 +259,8 @@ void office_input(struct sim_office *o, const struct kt_input *in)
 static void after_failure(struct sim_office *o, int e)
 {
     sim_say(o->sim, "office-%u ends itself: %s", o->number + 1, kt_error_text(e));
-    office_end(o, dice_in(&o->sim->dice, 3) ? SIM_POWER : SIM_KILL, 50 + dice_below(&o->sim->dice, 2000));
+    office_end(o, office_may_say(o, e) || dice_in(&o->sim->dice, 3) ? SIM_POWER : SIM_KILL,
+               50 + dice_below(&o->sim->dice, 2000));
 }
 
 void office_step(struct sim_office *o)
@@ -283,7 +284,7 @@ void office_step(struct sim_office *o)
         sim_say(s, "office-%u meets %s at call %llu", o->number + 1, kt_error_text(o->fail_with),
                 (unsigned long long)o->fail_nth);
     if (faulty) o->fail_nth = 0;
-    if (e && !hit && !(e == KT_EFULL && o->full_until_ms))
+    if (e && !hit && !(e == KT_EFULL && o->full_until_ms) && !office_may_say(o, e))
         sim_fail(s, SIM_CRASH, "office-%u gives up: %s", o->number + 1, kt_error_text(e));
     if (e) {
         after_failure(o, e);

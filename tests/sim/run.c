@@ -169,7 +169,7 @@ static void check_some(struct sim *s)
     if (!dice_in(&s->dice, 8) || !o->up) return;
     sim_must(kt_ledger_state(kt_engine_ledger(o->engine), &st) == KT_OK, "no word of a ledger");
     check_lag(s, o, &st);
-    if (st.held == 0 && st.position == st.store_position) look_at(s, o);
+    if (st.held == 0 && st.without == 0 && st.position == st.store_position) look_at(s, o);
 }
 
 static void pass_time(struct sim *s)

@@ -6,6 +6,7 @@
  *   network.c       lines between offices, and what goes wrong with them
  *   fields.c        what can be put, field by field
  *   chaos.c         when what goes wrong
+ *   rot.c           bits of a disk that change by themselves
  *   liar.c          what a member gone rogue makes of the frames it sends
  *   workload.c      what clients ask of offices
  *   judge.c         what must hold, decided from acknowledged writes alone; judge_links.c: who is one customer
@@ -87,6 +88,7 @@ struct sim_office {
     uint64_t lags_since_ms; /* its store is behind its journal; 0: it is not */
     uint64_t restored_ms;   /* when it last went back to an older disk */
     bool forgot;            /* it did, and has not started since */
+    bool rotten;            /* bits of its disk have changed by themselves: it may say that it is damaged */
     uint64_t start_at_ms;   /* while down */
     uint64_t paused_until_ms;
     uint64_t stepped_ms;
@@ -131,6 +133,11 @@ struct sim_frame {
     size_t len;
     uint8_t bytes[];
 };
+
+/* rot.c: one bit of its disk becomes another. */
+void rot_some(struct sim_office *o);
+/* Is this an error that it may answer with? */
+static inline bool office_may_say(const struct sim_office *o, int err) { return err == KT_EDAMAGED && o->rotten; }
 
 /* What a member with good keys may do to what it sends. */
 enum sim_lie {
@@ -280,7 +287,7 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
-        no_keys, roster, storm, lie, away;
+        no_keys, roster, storm, lie, away, rot;
 };
 
 /* What a lookup gave to wait for, and what its office held then. */
@@ -318,6 +325,7 @@ struct sim {
     uint32_t requests;
 
     struct sim_office *liar; /* a member gone rogue, or NULL */
+    struct sim_office *frail; /* whose disk rots, or NULL */
     bool lies_for_ever;      /* through the calm too: the others must come together all the same */
 
     uint32_t rosters; /* versions the authority has issued */

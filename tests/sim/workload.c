@@ -95,6 +95,7 @@ static void keep_results(struct sim_office *o, struct sim_request *r, const stru
         const struct kt_put_result *p = &reply->put.results[i];
         struct kt_token token;
         char text[KT_TOKEN_CHARS_MAX + 1] = {0};
+        if (office_may_say(o, p->code)) continue;
         if (p->code) {
             sim_fail(s, SIM_LOST, "office-%u refuses a good line: %s: %.*s", o->number + 1, kt_error_text(p->code),
                      (int)p->reason.len, (const char *)p->reason.data);
@@ -120,18 +121,18 @@ void workload_reply(struct sim_office *o, void *ref, const struct kt_reply *repl
     if (!reply->code) keep_results(o, r, reply);
     const bool allowed = reply->code == KT_OK || reply->code == KT_EIO || reply->code == KT_EFULL ||
                          reply->code == KT_EREFUSED || reply->code == KT_EDEADLINE ||
-                         (reply->code == KT_ENOTFOUND && r->resolves);
+                         (reply->code == KT_ENOTFOUND && r->resolves) || office_may_say(o, reply->code);
     if (!allowed)
         sim_fail(o->sim, SIM_LOST, "office-%u refuses a good request: %s: %.*s", o->number + 1,
                  kt_error_text(reply->code), (int)reply->reason.len, (const char *)reply->reason.data);
 }
 
-/* Is something there that the office cannot open yet? */
+/* Is something there that the office cannot open yet, or that its disk lost and no peer has given back yet? */
 static bool holds(struct sim_office *o)
 {
     struct kt_ledger_state s;
     sim_must(kt_ledger_state(kt_engine_ledger(o->engine), &s) == KT_OK, "no word of a ledger");
-    return s.held > 0 || o->held;
+    return s.held > 0 || s.without > 0 || o->held;
 }
 
 static void record(struct sim_office *o, struct sim_request *r, bool by_head, struct kt_head head)
@@ -252,7 +253,7 @@ void workload_run(struct sim *s)
     check_answers(s);
     if (!s->requests_left || !dice_in(&s->dice, s->once_in)) return;
     struct sim_office *o = &s->offices[dice_below(&s->dice, s->offices_len)];
-    bool alone = o->fail_nth > 0 || o->full_until_ms > 0;
+    bool alone = o->fail_nth > 0 || o->full_until_ms > 0 || o == s->frail;
     for (struct sim_request *r = s->asked; r; r = r->next) alone = alone || (r->office == o->number && r->copies);
     if (!o->up || o->inbox_len > 100 || (alone && o->requests_waiting)) return;
     s->requests_left--;

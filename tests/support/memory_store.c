@@ -16,7 +16,17 @@ static const struct {
 #undef TABLE_ROW
 };
 
+#define DAMAGED_MAX 8u
+
 struct kt_memory_disk {
+    struct {
+        bool there;
+        enum kt_table table;
+        size_t key_len;
+        uint8_t key[KEY_BYTES_MAX];
+    } damaged[DAMAGED_MAX];
+    unsigned damages;
+
     pthread_mutex_t lock;
     struct kt_tree tree[KT_TABLE_COUNT], checkpoint[KT_TABLE_COUNT];
     bool has_checkpoint;
@@ -48,6 +58,7 @@ struct kt_txn {
     struct kt_tree tree[KT_TABLE_COUNT]; /* of its environment only */
     uint64_t bytes, changes;
     struct kt_cursor *cursors;
+    unsigned mended; /* damaged rows that it wrote again */
 };
 
 struct kt_cursor {
@@ -100,6 +111,40 @@ static int check(struct kt_txn *t, enum kt_table table, struct kt_bytes key, boo
     if (tables[table].integer ? key.len != sizeof(uint64_t) : key.len == 0 || key.len > KEY_BYTES_MAX)
         return sticky(t, KT_EINVAL);
     return KT_OK;
+}
+
+/* Which damaged row this is; DAMAGED_MAX: it is whole, or was written again in this transaction. */
+static unsigned damage_at(const struct kt_txn *t, enum kt_table table, struct kt_bytes key)
+{
+    const struct kt_memory_disk *d = t->disk;
+    for (unsigned i = 0; d->damages && i < DAMAGED_MAX; i++)
+        if (d->damaged[i].there && d->damaged[i].table == table && !(t->mended >> i & 1) &&
+            kt_bytes_equal(kt_bytes(d->damaged[i].key, d->damaged[i].key_len), key))
+            return i;
+    return DAMAGED_MAX;
+}
+
+static void mend(struct kt_txn *t, enum kt_table table, struct kt_bytes key)
+{
+    const unsigned i = damage_at(t, table, key);
+    if (i < DAMAGED_MAX) t->mended |= 1u << i;
+}
+
+static void forget_damage(struct kt_memory_disk *d, unsigned which)
+{
+    for (unsigned i = 0; i < DAMAGED_MAX; i++) {
+        if (!d->damaged[i].there || !(which >> i & 1)) continue;
+        d->damaged[i].there = false;
+        d->damages--;
+    }
+}
+
+static unsigned damage_in(const struct kt_memory_disk *d, enum kt_env env)
+{
+    unsigned which = 0;
+    for (unsigned i = 0; i < DAMAGED_MAX; i++)
+        if (d->damaged[i].there && tables[d->damaged[i].table].env == env) which |= 1u << i;
+    return which;
 }
 
 static int memory_begin(struct kt_store *s, enum kt_env env, bool write, struct kt_txn **out)
@@ -167,6 +212,7 @@ static int memory_commit(struct kt_txn *t)
         }
         d->bytes[t->env] = t->bytes;
         d->txns[t->env]++;
+        forget_damage(d, t->mended);
         pthread_mutex_unlock(&d->lock);
     }
     memory_abort(t);
@@ -178,6 +224,7 @@ static int memory_error(const struct kt_txn *t) { return t->err; }
 static int memory_get(struct kt_txn *t, enum kt_table table, struct kt_bytes key, struct kt_bytes *value)
 {
     int err = check(t, table, key, false);
+    if (!err && damage_at(t, table, key) < DAMAGED_MAX) err = sticky(t, KT_EDAMAGED);
     return err ? err : kt_tree_get(&t->tree[table], key, value);
 }
 
@@ -185,6 +232,7 @@ static int put(struct kt_txn *t, enum kt_table table, struct kt_bytes key, struc
 {
     int64_t grown;
     t->changes++;
+    mend(t, table, key);
     int err = kt_tree_put(&t->tree[table], key, value, &grown);
     if (err) return sticky(t, err);
     t->bytes = (uint64_t)((int64_t)t->bytes + grown);
@@ -214,6 +262,7 @@ static int memory_del(struct kt_txn *t, enum kt_table table, struct kt_bytes key
     int err = check(t, table, key, true);
     if (err) return err;
     t->changes++;
+    mend(t, table, key);
     err = kt_tree_del(&t->tree[table], key, &grown);
     t->bytes = (uint64_t)((int64_t)t->bytes + grown);
     return err && err != KT_ENOTFOUND ? sticky(t, err) : KT_OK;
@@ -260,6 +309,7 @@ static int memory_seek(struct kt_cursor *c, enum kt_seek how, struct kt_bytes at
     if (!c->placed) return KT_ENOTFOUND;
     c->key_len = k.len;
     memcpy(c->key, k.data, k.len);
+    if (damage_at(c->txn, c->table, k) < DAMAGED_MAX) return sticky(c->txn, KT_EDAMAGED);
     if (key) *key = k;
     if (value) *value = v;
     return KT_OK;
@@ -279,6 +329,7 @@ static int memory_checkpoint(struct kt_store *s)
 {
     struct kt_memory_disk *d = store_of(s)->disk;
     int err = step(d);
+    if (!err && damage_in(d, KT_ENV_STORE)) err = KT_EDAMAGED;
     if (err) return err;
     pthread_mutex_lock(&d->lock);
     replace_store(d->checkpoint, d->tree);
@@ -300,6 +351,7 @@ static int memory_exchange(struct kt_store *s, bool by_checkpoint)
         replace_store(d->tree, by_checkpoint ? d->checkpoint : NULL);
         d->bytes[KT_ENV_STORE] = by_checkpoint ? d->checkpoint_bytes : 0;
         d->store_ok = true;
+        forget_damage(d, damage_in(d, KT_ENV_STORE));
     }
     pthread_mutex_unlock(&d->lock);
     return err;
@@ -359,6 +411,7 @@ void kt_memory_crash(struct kt_store *s, bool machine)
     if (!machine) return;
     d->same_boot = false;
     replace_store(d->tree, NULL);
+    forget_damage(d, damage_in(d, KT_ENV_STORE));
     d->bytes[KT_ENV_STORE] = 0;
 }
 
@@ -398,7 +451,7 @@ int kt_memory_open(struct kt_memory_disk *d, struct kt_store **out)
     struct memory_store *m = calloc(1, sizeof(*m));
     if (!m) return KT_ENOMEM;
     if (d->used) {
-        d->store_ok = d->store_ok && !d->copied && (d->same_boot || d->clean);
+        d->store_ok = d->store_ok && !d->copied && (d->same_boot || d->clean) && !damage_in(d, KT_ENV_STORE);
         d->moved = d->moved || d->copied || !d->same_boot;
     }
     d->used = d->same_boot = true;
@@ -460,6 +513,21 @@ void kt_memory_fail(struct kt_memory_disk *d, uint64_t nth, int err)
 uint64_t kt_memory_calls(const struct kt_memory_disk *d) { return d->calls; }
 
 void kt_memory_limit(struct kt_memory_disk *d, enum kt_env env, uint64_t bytes_max) { d->bytes_max[env] = bytes_max; }
+
+int kt_memory_damage(struct kt_memory_disk *d, enum kt_table table, struct kt_bytes key)
+{
+    struct kt_bytes value;
+    unsigned i = 0;
+    int err = kt_tree_get(&d->tree[table], key, &value);
+    while (i < DAMAGED_MAX && d->damaged[i].there) i++;
+    if (err || i == DAMAGED_MAX) return err ? err : KT_ELIMIT;
+    d->damaged[i].there = true;
+    d->damaged[i].table = table;
+    d->damaged[i].key_len = key.len;
+    memcpy(d->damaged[i].key, key.data, key.len);
+    d->damages++;
+    return KT_OK;
+}
 
 int kt_memory_rot(struct kt_memory_disk *d, enum kt_table table, struct kt_bytes key, size_t bit)
 {

@@ -31,6 +31,9 @@ void kt_memory_fail(struct kt_memory_disk *d, uint64_t nth, int err);
 uint64_t kt_memory_calls(const struct kt_memory_disk *d); /* how many such calls there were so far */
 /* The most bytes an environment may hold at a commit or while it is written (keys and values): past it KT_EFULL. */
 void kt_memory_limit(struct kt_memory_disk *d, enum kt_env env, uint64_t bytes_max);
+/* The medium spoils a row: whoever reads it gets KT_EDAMAGED, until it is written again; a store in which one is found at
+ * an open has not survived, and no checkpoint is made of it.  At most 8 at a time; KT_ENOTFOUND, KT_ELIMIT. */
+int kt_memory_damage(struct kt_memory_disk *d, enum kt_table table, struct kt_bytes key) KT_MUST;
 /* Changes one stored value behind everybody's back, as bit rot would: flips one bit.  KT_ENOTFOUND. */
 int kt_memory_rot(struct kt_memory_disk *d, enum kt_table table, struct kt_bytes key, size_t bit) KT_MUST;
 
