@@ -17,7 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BASE_CHARS 256u /* of a folder in the scratch folder */
+#define FULL_ROUNDS      600u
+#define FULL_REFUSED_MIN 20u
+#define BASE_CHARS       256u /* of a folder in the scratch folder */
 
 struct series {
     char scratch[PATH_MAX];
@@ -108,6 +110,49 @@ uint32_t campaign_calls(struct campaign *c)
     if (c->count && c->count < n) n = c->count;
     const struct crash_series series = {&s, n, one_call, report_call};
     const uint32_t wrong = crash_series_run(c, &series);
+    kt_scratch_remove(s.scratch);
+    return wrong;
+}
+
+static bool one_full(const struct campaign *c, void *ctx, uint32_t i, char why[512])
+{
+    static const char *const names[] = {"keys", "journal", "store"};
+    static struct book book;
+    const struct series *s = ctx;
+    struct campaign small = *c;
+    char base[BASE_CHARS];
+    size_t len;
+    snprintf(base, sizeof base, "%.200s/%ld", s->scratch, (long)getpid());
+    kt_scratch_remove(base);
+    small.full = names[i];
+    const int status = campaign_work(&small, base, c->seed, 0);
+    char *text = read_notebook(base, &len);
+    book = (struct book){0};
+    book_read(&book, text, len);
+    free(text);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != WORK_DONE)
+        return snprintf(why, 512, "the office does not live with little room for its %s", names[i]), false;
+    if (book.writes == 0 || book.tries - book.writes < FULL_REFUSED_MIN)
+        return snprintf(why, 512, "its %s never filled up", names[i]), false;
+    const bool good = judge(base, &book, why);
+    kt_scratch_remove(base);
+    return good;
+}
+
+static void report_full(const struct campaign *c, uint32_t i, const char *why)
+{
+    printf("FAILED: %s\n    again: kontor-crash full --seed %" PRIu64 " (%" PRIu32 ")\n", why, c->seed, i);
+}
+
+uint32_t campaign_full(struct campaign *c)
+{
+    struct series s;
+    struct campaign of_full = *c;
+    site_must(kt_scratch_make(s.scratch) == KT_OK, "no room for crashes");
+    of_full.rounds = FULL_ROUNDS;
+    const struct crash_series series = {&s, 3, one_full, report_full};
+    const uint32_t wrong = crash_series_run(&of_full, &series);
+    c->crashes = of_full.crashes;
     kt_scratch_remove(s.scratch);
     return wrong;
 }

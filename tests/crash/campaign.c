@@ -53,7 +53,7 @@ static void become_work(const struct campaign *c, const char *base, uint64_t see
     snprintf(options, sizeof options, "%s%sverify_asan_link_order=0", given ? given : "", given ? ":" : "");
     setenv("ASAN_OPTIONS", options, 1);
     setenv("LD_PRELOAD", shim, 1);
-    execl("/proc/self/exe", "kontor-crash", "work", base, seed_text, rounds, NULL);
+    execl("/proc/self/exe", "kontor-crash", "work", base, seed_text, rounds, c->full, NULL);
     _exit(70);
 }
 

@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
 struct arguments {
     struct campaign campaign;
     uint64_t minutes;
-    char *command, *work[3];
+    char *command, *work[4];
     unsigned work_len;
 };
 
@@ -59,10 +59,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
     if (key == 'm') return a->minutes = strtoull(value, NULL, 0), 0;
     if (key == 'l') return c->lasts = true, 0;
     if (key == ARGP_KEY_ARG && !a->command) return a->command = value, 0;
-    if (key == ARGP_KEY_ARG && strcmp(a->command, "work") == 0 && a->work_len < 3)
+    if (key == ARGP_KEY_ARG && strcmp(a->command, "work") == 0 && a->work_len < 4)
         return a->work[a->work_len++] = value, 0;
     if (key == ARGP_KEY_ARG) argp_error(state, "%s: not expected", value);
-    if (key == ARGP_KEY_END && !a->command) argp_error(state, "say what: images, calls or soak");
+    if (key == ARGP_KEY_END && !a->command) argp_error(state, "say what: images, calls, full or soak");
     return ARGP_ERR_UNKNOWN;
 }
 
@@ -90,6 +90,7 @@ static uint32_t soak(struct campaign *c, uint64_t minutes)
         c->step = 7;
         c->count = 0;
         if (time(NULL) < end) wrong += campaign_calls(c);
+        if (time(NULL) < end && f == 0) wrong += campaign_full(c);
     }
     return wrong;
 }
@@ -101,6 +102,7 @@ static int work(const struct arguments *a)
         .base = a->work[0],
         .seed = strtoull(a->work[1], NULL, 0),
         .rounds = (uint32_t)strtoul(a->work[2], NULL, 0),
+        .full = a->work[3],
     };
     return work_run(&w);
 }
@@ -110,7 +112,7 @@ int main(int argc, char **argv)
     static const struct argp argp = {
         options,
         parse,
-        "images | calls | soak",
+        "images | calls | full | soak",
         "Crashes an office at moments told by a seed and judges what is left.\vStatus: 0 nothing was lost, 1 something "
         "was wrong (each with the line that does it again), 2 usage, 70 the test itself failed.",
         NULL,
@@ -132,10 +134,12 @@ int main(int argc, char **argv)
     } else if (strcmp(a.command, "calls") == 0) {
         if (!c->first) c->first = 1;
         wrong = campaign_calls(c);
+    } else if (strcmp(a.command, "full") == 0) {
+        wrong = campaign_full(c);
     } else if (strcmp(a.command, "soak") == 0) {
         wrong = soak(c, a.minutes);
     } else {
-        return fprintf(stderr, "%s: say images, calls or soak\n", a.command), 2;
+        return fprintf(stderr, "%s: say images, calls, full or soak\n", a.command), 2;
     }
     printf("%s: %" PRIu32 " crashes, %" PRIu32 " wrong\n", a.command, c->crashes, wrong);
     return wrong ? 1 : 0;

@@ -41,14 +41,15 @@ static void take_line(struct book *b, const char *line)
     char key[24];
     uint64_t n = 0;
     struct kt_head h = {0};
-    b->lines++;
     if (strcmp(line, "serves") == 0) {
         b->serves = true;
     } else if (sscanf(line, "tried %23s %" SCNu64, key, &n) == 2) {
         b->here[key_of(b, key)].tried = n;
+        b->tries++;
     } else if (sscanf(line, "wrote %23s %" SCNu64 " %" SCNu32 "/%" SCNu64 " %" SCNu64, key, &n, &h.origin.member,
                       &h.origin.incarnation, &h.number) == 5) {
         b->here[key_of(b, key)].wrote = n;
+        b->writes++;
         take_head(b, &h);
     } else if (sscanf(line, "holds %" SCNu32 "/%" SCNu64 " %" SCNu64, &h.origin.member, &h.origin.incarnation,
                       &h.number) == 3) {

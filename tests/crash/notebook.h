@@ -24,11 +24,11 @@ struct book {
         char key[24];
         uint64_t n;
         struct kt_head head;
-    } far[1024];
+    } far[2048];
     struct kt_head holds[BOOK_HEADS_MAX]; /* the greatest of each origin */
     kt_hlc ticked;
     uint32_t here_len, far_len, holds_len;
-    uint64_t lines;
+    uint64_t tries, writes; /* lines of those */
     bool serves;
 };
 

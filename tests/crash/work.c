@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-#define FAR_MEMBER 2u
+#define FAR_MEMBER     2u
+#define FULL_MAP_BYTES (512u << 10)
 
 struct worker {
     const struct work *w;
@@ -17,7 +19,7 @@ struct worker {
     struct dice dice;
     int notebook;
     uint32_t next;      /* of the numbers that are written */
-    char key[2048][24]; /* by number */
+    char key[4096][24]; /* by number */
 };
 
 void work_put(struct site *s, const char *system, const char *id, uint32_t n)
@@ -103,7 +105,9 @@ static bool start_home(struct worker *k)
 {
     char base[PATH_MAX];
     snprintf(base, sizeof base, "%s", k->w->base);
-    k->home.map_bytes[KT_ENV_JOURNAL] = (uint64_t)k->w->journal_mib << 20;
+    static const char *const names[KT_ENV_COUNT] = {"keys", "journal", "store"};
+    for (unsigned i = 0; k->w->full && i < KT_ENV_COUNT; i++)
+        k->home.map_bytes[i] = strcmp(k->w->full, names[i]) == 0 ? FULL_MAP_BYTES : 0;
     k->home.words = (struct site_words){.ctx = k, .replied = home_replied, .sends = home_sends};
     return site_open(&k->home, base, 1, dice_throw(&k->dice)) == KT_OK;
 }

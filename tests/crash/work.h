@@ -15,7 +15,7 @@ struct work {
     const char *base;
     uint64_t seed;
     uint32_t rounds;
-    uint32_t journal_mib; /* the most the journal may grow to; 0: plenty */
+    const char *full; /* "keys", "journal" or "store" may hold little; NULL: all have plenty */
 };
 /* In a process of its own: it ends where the engine ends.  BASE must be empty or not there. */
 enum work_exit work_run(const struct work *w);
