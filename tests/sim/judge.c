@@ -60,7 +60,7 @@ uint64_t judge_seen(const struct sim *s, const struct kt_vector *v)
 
 uint32_t *judge_room(const struct sim *s)
 {
-    uint32_t *list = calloc(s->writes_len + 1, sizeof *list);
+    uint32_t *list = malloc((s->writes_len + 1) * sizeof *list);
     sim_must(list != NULL, "out of memory");
     return list;
 }

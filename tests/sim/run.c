@@ -120,21 +120,29 @@ static void check_lag(struct sim *s, struct sim_office *o, const struct kt_ledge
 {
     const bool lags = st->position != st->store_position && !o->full_until_ms;
     const uint64_t waits_from_ms = o->paused_until_ms > s->leaps_until_ms ? o->paused_until_ms : s->leaps_until_ms;
-    if (!lags || !o->lags_since_ms || s->now_ms < waits_from_ms + LAG_MS_MAX)
-        o->lags_since_ms = lags ? s->now_ms : 0;
+    if (!lags || !o->lags_since_ms || s->now_ms < waits_from_ms + LAG_MS_MAX) o->lags_since_ms = lags ? s->now_ms : 0;
     if (lags && s->now_ms - o->lags_since_ms > LAG_MS_MAX)
         sim_fail(s, SIM_STALL, "office-%u's store stays behind its journal", o->number + 1);
 }
 
 /* What an office shows depends on what its disk holds and on the writes of it; a life begins with memory of nothing, so
- * any restart counts too. */
-static struct sim_state state_of(const struct sim *s, const struct sim_office *o)
+ * any restart counts too.  Has it become another since the last look? */
+static bool has_changed(struct sim *s, struct sim_office *o)
 {
+    struct sim_state *was = &o->seen_in, now = {.restarts = s->restarts, .writes_len = s->writes_len};
     struct kt_env_info keys, store;
     sim_must(o->store->ops->info(o->store, KT_ENV_KEYS, &keys) == KT_OK &&
                  o->store->ops->info(o->store, KT_ENV_STORE, &store) == KT_OK,
              "no word of a disk");
-    return (struct sim_state){keys.last_txn, store.last_txn, s->restarts, judge_seen(s, &o->vector)};
+    now.keys_txn = keys.last_txn;
+    now.store_txn = store.last_txn;
+    now.writes = was->writes;
+    if (memcmp(&now, was, sizeof now) == 0) return false;
+    now.writes = judge_seen(s, &o->vector);
+    const bool changed = now.keys_txn != was->keys_txn || now.store_txn != was->store_txn ||
+                         now.restarts != was->restarts || now.writes != was->writes;
+    *was = now;
+    return changed;
 }
 
 /* Has this not been looked at since the office changed?  Then it is now. */
@@ -149,10 +157,8 @@ static void look_at(struct sim *s, struct sim_office *o)
 {
     enum { LINKS = SIM_ENTITIES_MAX, FOUND, CONFLICTS, ALL };
     _Static_assert(ALL <= 64, "a bit for each");
-    const struct sim_state now = state_of(s, o);
     const unsigned entity = dice_below(&s->dice, s->entities_len);
-    if (memcmp(&now, &o->seen_in, sizeof now) != 0) o->seen = 0;
-    o->seen_in = now;
+    if (has_changed(s, o)) o->seen = 0;
     if (unseen(o, entity)) judge_entity(s, o, entity);
     judge_freshness(s, o);
     judge_causes(s, o);

@@ -69,7 +69,8 @@ struct sim_world {
 
 /* All that decides what an office shows. */
 struct sim_state {
-    uint64_t keys_txn, store_txn, restarts, writes;
+    uint64_t keys_txn, store_txn, restarts;
+    uint64_t writes_len, writes; /* of all; another number with other writes among those it has seen */
 };
 
 struct sim_office {
