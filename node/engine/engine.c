@@ -434,6 +434,7 @@ static int tick(struct kt_engine *e)
     if (!e->cuts_due && !kt_ledger_lags(e->ledger)) kt_board_open(e->config.board);
     if (!err) err = kt_engine_erase_on(e);
     if (!err) err = kt_engine_search_on(e);
+    if (!err) err = kt_engine_reissue_on(e);
     if (!err) err = kt_engine_ask_holes(e);
     if (e->told_again) kt_engine_told_ahead(e);
     return err ? err : kt_engine_replica(e, &ev, NULL);

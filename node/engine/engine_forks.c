@@ -4,6 +4,8 @@
 
 #include "engine/journal/journal.h"
 
+#include <stdio.h>
+
 #define PROOF_ARENA_BYTES_MAX (8u << 20)
 #define SEARCH_MS             KT_PULSE_MS /* so long an answer is waited for; then another peer is asked */
 
@@ -308,4 +310,45 @@ int kt_engine_search_on(struct kt_engine *e)
     if (f->first || l->roster_only || kt_vector_get(kt_ledger_vector(e->ledger), f->origin) < f->number) return KT_OK;
     *s = (struct kt_search){.turn = s->turn, .link = l->id, .origin = f->origin, .differs = f->number + 1};
     return ask(e, f->number);
+}
+
+/* ------------------------------------------------------------------------------------------------ what only we said */
+
+/* A fork of ours of which it is known where the sides part, and that was not said again yet. */
+static int to_reissue(struct kt_engine *e, const struct kt_fork **out, char name[64])
+{
+    const struct kt_origin self = kt_ledger_origin(e->ledger);
+    uint64_t done;
+    *out = NULL;
+    for (uint32_t i = 0; i < e->forks_len; i++) {
+        const struct kt_fork *f = &e->forks[i];
+        if (f->origin.member != self.member || f->origin.incarnation == self.incarnation || !f->first) continue;
+        snprintf(name, 64, "reissued-%016llx", (unsigned long long)f->origin.incarnation);
+        const int err = kt_keyring_number_get(e->keyring, name, &done);
+        if (err == KT_ENOTFOUND) *out = f;
+        if (err) return err == KT_ENOTFOUND ? KT_OK : err;
+    }
+    return KT_OK;
+}
+
+int kt_engine_reissue_on(struct kt_engine *e)
+{
+    const struct kt_fork *f;
+    char name[64];
+    bool more;
+    if (e->forks_len == 0 || e->head_ahead || e->head_unsure || kt_ledger_lags(e->ledger)) return KT_OK;
+    int err = to_reissue(e, &f, name);
+    if (err || !f) return err;
+    if (kt_origin_compare(e->reissued, f->origin) != 0) e->reissue_next = f->number;
+    e->reissued = f->origin;
+    if ((err = kt_engine_commit(e)) || (err = kt_engine_group(e))) return err;
+    const uint64_t before = e->reissue_next;
+    err = kt_ledger_reissue(e->ledger, f->origin, f->number, &e->reissue_next, &more);
+    if (err) e->group_error = err; /* and from there again */
+    if (err) e->reissue_next = before;
+    if ((err = kt_engine_commit(e)) || e->reissue_next == before || more) return err;
+    kt_engine_note(e, "reissued", "batches %llu to %llu of incarnation %016llx were said again under the present one",
+                   (unsigned long long)f->number, (unsigned long long)e->reissue_next - 1,
+                   (unsigned long long)f->origin.incarnation);
+    return kt_keyring_number_set(e->keyring, name, 1);
 }

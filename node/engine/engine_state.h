@@ -77,6 +77,8 @@ struct kt_engine {
     struct kt_fork forks[KT_PROOFS_MAX]; /* proved, and not cut yet */
     uint32_t forks_len;
     struct kt_search search;
+    struct kt_origin reissued; /* which of ours is being said again, and from where it goes on */
+    uint64_t reissue_next;
     bool erase_failed; /* for want of room, or by damage: tried again */
     uint64_t erase_mono_ms;
     bool cuts_due; /* a lookup stood in the way of making the store again */
@@ -130,6 +132,7 @@ int kt_engine_send_proofs(struct kt_engine *e, uint64_t link) KT_MUST;
 int kt_engine_recall_forks(struct kt_engine *e) KT_MUST; /* from the journal, into a new replica */
 int kt_engine_forks_cut(struct kt_engine *e) KT_MUST;    /* those that the newest roster cuts are over */
 int kt_engine_search(struct kt_engine *e, uint64_t link, const struct kt_opened *o) KT_MUST; /* a batch that came */
+int kt_engine_reissue_on(struct kt_engine *e) KT_MUST; /* likewise: what only a forked incarnation of ours said */
 int kt_engine_search_on(struct kt_engine *e) KT_MUST;                                        /* now and then */
 
 /* engine_erasures.c */

@@ -268,6 +268,111 @@ static void who_sees_its_own_fork_begins_anew(void **state)
     close_trio(t);
 }
 
+static void assert_shows(struct site *s, const char *path, const char *text)
+{
+    json_t *j = bench_look(s->office, KT_BY_SOURCE, "revenue:C-1");
+    assert_non_null(j);
+    assert_string_equal(bench_text(j, path), text);
+    json_decref(j);
+}
+
+/* Her occupation is a conflict, and these are among its values (perhaps twice: as said first and again). */
+static void assert_conflict(struct site *s, const char *one, const char *other)
+{
+    json_t *j = bench_conflicts(s->office);
+    char *text = json_dumps(j, 0);
+    assert_int_equal(json_array_size(j), 1);
+    assert_non_null(strstr(text, one));
+    assert_non_null(strstr(text, other));
+    free(text);
+    json_decref(j);
+}
+
+/* A machine is set back, and both lives were acknowledged: the one that others have, and the one that goes on.  What
+ * only the second said comes to all under its new incarnation: another field shows, a row stays one row, what it took
+ * out is out, what it replaced itself does not come back, and the field that both wrote is a conflict to be resolved.
+ * Also after a stop it is not said twice. */
+static void what_only_it_said_is_said_again(void **state)
+{
+    struct trio *t = open_trio(*state);
+    site_join(&t->s[0], &t->s[1]);
+    site_join(&t->s[1], &t->s[2]);
+    OK(site_put(&t->s[0], "{'entity':'customer','source_system':'revenue','source_id':'C-1','kind':'person',"
+                          "'occupation':'baker','tag':['old']}"));
+    site_run(t->all, 3, 1000);
+    struct kt_memory_disk *copy = set_back(&t->s[0]);
+    occupation(&t->s[0], "cook");
+    site_run(t->all, 3, 1000);
+    site_restore(&t->s[0], copy);
+    occupation(&t->s[0], "smith");
+    occupation(&t->s[0], "judge");
+    OK(site_put(&t->s[0], "{'entity':'customer','source_system':'revenue','source_id':'C-1','birthDate':'1980-01-01',"
+                          "'remove':{'tag':['old']}}"));
+    OK(site_put(&t->s[0], "{'entity':'case','source_system':'311','source_id':'S-1','customer':[{'ref':'revenue:C-1'}],"
+                          "'status':'open'}"));
+    OK(site_put(&t->s[0], "{'entity':'interaction','source_system':'311','source_id':'I-1','case':'311:S-1',"
+                          "'channel':'phone','occurred':'2026-03-01T21:10:00Z','body':'Noise.'}"));
+    site_join(&t->s[0], &t->s[1]);
+    site_run(t->all, 3, 4 * KT_PULSE_MS);
+    for (uint32_t round = 0; round < 2; round++) {
+        const uint64_t said = site_held_of(&t->s[0], site_origin(&t->s[0]));
+        assert_true(said > 0);
+        for (uint32_t i = 0; i < BENCH_OFFICES; i++) {
+            assert_int_equal(site_held_of(&t->s[i], site_origin(&t->s[0])), said);
+            assert_shows(&t->s[i], "customer/birthDate", "1980-01-01");
+            assert_shows(&t->s[i], "customer/tag/0", "");
+            assert_shows(&t->s[i], "cases/0/status", "open");
+            assert_shows(&t->s[i], "cases/0/interactions/0/body", "Noise.");
+            assert_shows(&t->s[i], "cases/0/interactions/1/body", "");
+        }
+        assert_conflict(&t->s[1], "cook", "judge");
+        assert_conflict(&t->s[2], "cook", "judge");
+        assert_shows(&t->s[0], "customer/occupation", "judge");
+        site_restart(&t->s[0]);
+        site_join(&t->s[0], &t->s[1]);
+        site_run(t->all, 3, 2 * KT_PULSE_MS);
+    }
+    close_trio(t);
+}
+
+/* A copy of an office's disk is started beside it, each with peers of its own: two nodes under one name write on.  When
+ * all meet, both lives end in new incarnations and all that either wrote is shown or listed everywhere. */
+static void a_clone_with_both_copies_alive(void **state)
+{
+    struct trio *t = open_trio(*state);
+    struct bench twin;
+    struct site clone;
+    site_join(&t->s[0], &t->s[1]);
+    occupation(&t->s[0], "baker");
+    site_run(t->all, 2, 1000);
+    bench_open(&twin, false);
+    site_open(&clone, bench_office(&twin, 1));
+    site_restore(&clone, set_back(&t->s[0]));
+    struct site *const all[] = {&t->s[0], &t->s[1], &t->s[2], &clone};
+    site_join(&clone, &t->s[2]);
+    site_run(all, 4, 1000);
+    const struct kt_origin forked = site_origin(&t->s[0]);
+    assert_int_equal(kt_origin_compare(site_origin(&clone), forked), 0);
+    occupation(&t->s[0], "cook");
+    OK(site_put(&t->s[0], "{'entity':'customer','source_system':'revenue','source_id':'C-1','tag':['first']}"));
+    occupation(&clone, "judge");
+    OK(site_put(&clone, "{'entity':'customer','source_system':'revenue','source_id':'C-1','tag':['second']}"));
+    site_run(all, 4, 1000);
+    site_join(&t->s[1], &t->s[2]);
+    site_run(all, 4, 6 * KT_PULSE_MS);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_true(frozen_at(all[i], forked, 2));
+        assert_int_not_equal(site_origin(all[i]).incarnation, forked.incarnation);
+        json_t *j = bench_look(all[i]->office, KT_BY_SOURCE, "revenue:C-1");
+        assert_int_equal(json_array_size(bench_at(j, "customer/tag")), 2);
+        json_decref(j);
+        assert_conflict(all[i], "cook", "judge");
+    }
+    site_close(&clone);
+    bench_close(&twin);
+    close_trio(t);
+}
+
 /* A peer knows more of us than we do.  The node stops before it writes again, and the peer is away when it starts: it
  * does not use a number twice. */
 static void a_head_ahead_outlives_a_stop(void **state)
@@ -302,6 +407,7 @@ int main(void)
         OVER(memory, two_heads_are_found_by_pulses),     OVER(memory, where_two_sides_parted_is_found),
         OVER(memory, false_proofs_are_refused),          OVER(memory, what_nobody_pulled_heals_itself),
         OVER(memory, who_sees_its_own_fork_begins_anew), OVER(memory, a_head_ahead_outlives_a_stop),
+        OVER(memory, what_only_it_said_is_said_again),   OVER(memory, a_clone_with_both_copies_alive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,10 @@ int kt_ledger_resolve(struct kt_ledger *l, const struct kt_writer *who, struct k
                       struct kt_bytes value, bool clear, struct kt_plan *plan, struct kt_token *token,
                       bool *fatal) KT_MUST;
 
+/* What an incarnation of ours that forked at batch `from` said and only it, said again under the present one: some batches
+ * from *next on; *more: call it in the next group too.  Saying it twice changes nothing that shows. */
+int kt_ledger_reissue(struct kt_ledger *l, struct kt_origin origin, uint64_t from, uint64_t *next, bool *more) KT_MUST;
+
 /* Batches of our own that this group wrote; valid until the next begin. */
 struct kt_wrote {
     struct kt_seal seal;

@@ -79,6 +79,8 @@ int kt_ledger_pass_hole(struct kt_ledger *l, const struct kt_hole *hole) KT_MUST
 /* Batches that have come since are applied. */
 int kt_ledger_apply_filled(struct kt_ledger *l, const struct kt_vector *vector) KT_MUST;
 
+/* Merges a plan and puts its envelopes into the draft; *fatal: a failure leaves half of it behind. */
+int kt_ledger_write_plan(struct kt_ledger *l, const struct kt_plan *plan, struct kt_token *token, bool *fatal) KT_MUST;
 /* Seals the open draft, if any, into its reserved record. */
 int kt_ledger_seal(struct kt_ledger *l) KT_MUST;
 /* Makes the store reflect the whole journal. */

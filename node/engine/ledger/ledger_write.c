@@ -103,7 +103,7 @@ static bool of_the_store(int e)
 }
 
 /* Merges a plan and puts its envelopes into the draft. */
-static int write_plan(struct kt_ledger *l, const struct kt_plan *plan, struct kt_token *token, bool *fatal)
+int kt_ledger_write_plan(struct kt_ledger *l, const struct kt_plan *plan, struct kt_token *token, bool *fatal)
 {
     struct prepared ready[KT_PLAN_CHANGES_MAX];
     size_t bytes = 0;
@@ -145,7 +145,7 @@ static int finish_plan(struct kt_ledger *l, int e, const struct kt_plan *plan, s
 {
     *fatal = e && of_the_store(e);
     if (e) return e;
-    if (plan->changes_len) return write_plan(l, plan, token, fatal);
+    if (plan->changes_len) return kt_ledger_write_plan(l, plan, token, fatal);
     token_of_found(l, plan, token);
     return KT_OK;
 }
