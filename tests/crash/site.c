@@ -149,14 +149,14 @@ static void store_says(void *ctx, const char *sentence) { noted(ctx, "store", se
 static void write_file(const char *dir, const char *name, struct kt_bytes bytes)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
+    site_must(snprintf(path, sizeof path, "%s/%s", dir, name) < PATH_MAX, "a path is too long");
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     site_must(fd >= 0 && write(fd, bytes.data, bytes.len) == (ssize_t)bytes.len && close(fd) == 0, path);
 }
 
 static void make_dir(const char *base, const char *name, char out[PATH_MAX])
 {
-    snprintf(out, PATH_MAX, "%s%s%s", base, *name ? "/" : "", name);
+    site_must(snprintf(out, PATH_MAX, "%s%s%s", base, *name ? "/" : "", name) < PATH_MAX, "a path is too long");
     site_must(mkdir(out, 0700) == 0 || access(out, W_OK) == 0, out);
 }
 
