@@ -18,7 +18,9 @@ grep -q "easy [1-9]" "$work/said" || fail "it counts no turns: $(cat "$work/said
 cat >"$work/planted" <<TABLE
 easy     0  -  true
 planted  1  -  bash $work/planted.sh {seed}
+endless  1  -  bash $work/endless.sh {seed}
 TABLE
+echo 'echo "  build/release/bin/kontor-flips --replay store:$1:3"; sleep 600' >"$work/endless.sh"
 cat >"$work/planted.sh" <<'PLANTED'
 echo image >"$TMPDIR/image"
 echo "seed $1: lost write"
@@ -36,6 +38,8 @@ seed=$(sed -n 's/^FAILED planted \([0-9]*\) (status 12): build\/release\/bin\/ko
 for file in command log image; do
     [ -s "$kept/planted-$seed/$file" ] || fail "$file of what failed was not kept in $kept"
 done
+grep -q '^FAILED endless .*(status cut short): .*kontor-flips --replay store:' "$work/said" ||
+    fail "what a turn said before it was cut short is lost: $(cat "$work/said")"
 compgen -G "$kept/easy-*" && fail "what passed was kept too"
 
 ops/soak --list >"$work/said" && grep -q '^simulator: ' "$work/said" || fail "it does not list its parts"
