@@ -5,10 +5,10 @@
 #include "host/pages.h"
 #include "host/real_world.h"
 #include "host/rescue.h"
+#include "host/verify_report.h"
 #include "net/link.h"
 #include "store/lmdb.h"
 
-#include <jansson.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -265,27 +265,12 @@ static int desk_status(void *ctx, struct kt_engine *e, struct kt_buf *json)
     return kt_health_status(&d->health, e, json);
 }
 
-static int report_json(const struct kt_verify_report *r, int code, struct kt_buf *json)
-{
-    json_t *findings = json_array();
-    for (uint32_t i = 0; i < r->findings_len; i++) json_array_append_new(findings, json_string(r->findings[i]));
-    json_t *j = json_pack("{s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "sound", code == KT_OK, "batches",
-                          (json_int_t)r->batches, "states", (json_int_t)r->states, "rows", (json_int_t)r->rows, "views",
-                          (json_int_t)r->views, "index_entries", (json_int_t)r->index_entries, "held",
-                          (json_int_t)r->held, "damaged", (json_int_t)r->damaged, "findings", findings);
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    if (text) kt_buf_put(json, kt_str(text));
-    free(text);
-    json_decref(j);
-    return text ? json->err : KT_ENOMEM;
-}
-
 static int verify_json(struct daemon *d, struct kt_buf *json)
 {
     struct kt_verify_report report = {0};
     const int code = kt_verify_run(d->store, d->keyring, &report);
     if (code && code != KT_EDAMAGED) return code;
-    int e = report_json(&report, code, json);
+    int e = kt_verify_report_json(&report, code, json);
     return e ? e : code;
 }
 
@@ -456,6 +441,17 @@ static void wait_for_end(struct daemon *d, const sigset_t *signals)
     }
 }
 
+/* What opens and does not hold together is salvaged like what does not open; once, and not on top of many. */
+static int make_again(struct daemon *d)
+{
+    int e = kt_rescue_incoherent(d->store, d->keyring, d->log);
+    if (e) return KT_EDAMAGED;
+    const struct daemon fresh = {.config = d->config, .log = d->log, .world = kt_real_world()};
+    take_apart(d);
+    *d = fresh;
+    return make(d);
+}
+
 int kt_daemon_run(const struct kt_config *config, struct kt_log *log)
 {
     struct daemon d = {.config = config, .log = log, .world = kt_real_world()};
@@ -469,6 +465,7 @@ int kt_daemon_run(const struct kt_config *config, struct kt_log *log)
     if (sodium_init() < 0) return KT_EBUG;
     (void)prctl(PR_SET_DUMPABLE, 0); /* no core dump holds a key */
     int e = make(&d);
+    if (e == KT_EDAMAGED && d.store) e = make_again(&d);
     if (!e) e = kt_pid_file_write(config->pid_file, log);
     if (!e) {
         d.checkpoint_mono_ms = d.world.monotonic_ns(&d.world) / 1000000u;

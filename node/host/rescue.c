@@ -84,6 +84,18 @@ int kt_rescue_journal(struct kt_store *store, struct kt_keyring *keyring, struct
     return e;
 }
 
+int kt_rescue_incoherent(struct kt_store *store, const struct kt_keyring *keyring, struct kt_log *log)
+{
+    const enum kt_env which = keyring ? KT_ENV_JOURNAL : KT_ENV_KEYS;
+    int e = kt_lmdb_condemn(store, which);
+    if (!e) e = kt_lmdb_condemn(store, KT_ENV_STORE);
+    kt_log(log, KT_LOG_ERROR, "incoherent", kt_log_error(e),
+           kt_log_text("what", keyring ? "the journal does not hold together" : "the keys do not hold together"),
+           kt_log_text("do", e == KT_ELIMIT ? "look at the damaged files that are kept, check this disk, move them away"
+                                            : "nothing: it is salvaged now"));
+    return e;
+}
+
 void kt_rescue_condemn(struct kt_store *store, struct kt_log *log)
 {
     const int e = kt_lmdb_condemn(store, KT_ENV_STORE);

@@ -15,6 +15,9 @@ int kt_rescue_keyring(const struct kt_config *c, struct kt_store *store, struct 
                       struct kt_keyring **out) KT_MUST;
 /* Salvages the journal where it has to be; before the engine is opened. */
 int kt_rescue_journal(struct kt_store *store, struct kt_keyring *keyring, struct kt_log *log) KT_MUST;
+/* Keys (where the keyring is NULL: it did not open) or journal and store open and do not hold together: condemned, to be
+ * salvaged when opened again.  KT_ELIMIT: many damaged files are kept already, somebody has to look first. */
+int kt_rescue_incoherent(struct kt_store *store, const struct kt_keyring *keyring, struct kt_log *log) KT_MUST;
 /* A row of the store is not what was written: since the store is a function of the journal, it is made again at the next
  * start. */
 void kt_rescue_condemn(struct kt_store *store, struct kt_log *log);

@@ -57,7 +57,8 @@ int kt_lmdb_salvage_done(struct kt_store *s, enum kt_env env) KT_MUST;
 /* Path of the newest file that was salvaged and kept; KT_ENOTFOUND: there is none (any more). */
 int kt_lmdb_salvage_kept(const struct kt_store *s, enum kt_env env, char *path, size_t cap) KT_MUST;
 
-/* What this environment holds was found wrong: at the next open it is set aside, whatever its structure.  Durable. */
+/* What this environment holds was found wrong: at the next open it is set aside, whatever its structure.  Durable.
+ * KT_ELIMIT: eight damaged files of it are kept already. */
 int kt_lmdb_condemn(struct kt_store *s, enum kt_env env) KT_MUST;
 
 /* Frees reader slots that dead processes left behind; call it every few seconds.  *cleared (may be NULL): how many. */

@@ -18,6 +18,7 @@
 #define CONDEMNED   "condemned"
 #define KEPT        "damaged-%u.mdb"
 #define STORE_ASIDE "damaged.mdb"
+#define KEPT_MAX    8u /* past so many nobody looks: what condemns goes wrong itself */
 
 static bool there(int dir_fd, const char *name) { return faccessat(dir_fd, name, F_OK, 0) == 0; }
 
@@ -139,6 +140,10 @@ int kt_lmdb_condemn(struct kt_store *s, enum kt_env env)
     int dir_fd;
     int err = open_folder(l, &l->env[env], &dir_fd);
     if (err) return err;
+    if (last_kept(dir_fd) >= KEPT_MAX) {
+        close(dir_fd);
+        return KT_ELIMIT;
+    }
     int fd = openat(dir_fd, CONDEMNED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) err = kt_errno_error(errno);
     if (fd >= 0) close(fd);

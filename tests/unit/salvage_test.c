@@ -1,5 +1,6 @@
 /* Offices whose files were damaged: what they get back by themselves, and what their peers bring. */
 #include "engine/journal/journal.h"
+#include "engine/journal/layout.h"
 #include "support/bench_site.h"
 #include "support/probe.h"
 #include "support/rogue.h"
@@ -185,6 +186,39 @@ static void any_page_of_the_journal_may_be_gone(void **state)
     assert_true(got > 0);
 }
 
+static void heads_of_an_older_time_are_not_believed(void **state)
+{
+    /* The page with the journal's heads is one of an older transaction: sound, and a batch behind.  Believed, the
+     * office would use its last number again.  It is noticed, and the journal salvaged. */
+    struct pair *p = *state;
+    struct bench_office *o = p->a.office;
+    struct kt_store *s = o->store->store;
+    const struct kt_origin self = site_origin(&p->a);
+    const uint64_t head = site_held_of(&p->a, self);
+    uint8_t key[KT_ORIGIN_BYTES], older[KT_JOURNAL_HEAD_BYTES] = {0};
+    struct kt_bytes value;
+    struct kt_ledger *ledger;
+    struct kt_txn *t;
+    site_close(&p->a);
+    kt_origin_pack(self, key);
+    OK(s->ops->begin(s, KT_ENV_JOURNAL, true, &t));
+    OK(s->ops->get(t, KT_T_journal_head, KT_BYTES_OF(key), &value));
+    assert_int_equal(value.len, sizeof older);
+    memcpy(older, value.data, sizeof older);
+    older[7]--; /* the number; whatever hash stands there, it is of another batch */
+    OK(s->ops->put(t, KT_T_journal_head, KT_BYTES_OF(key), KT_BYTES_OF(older)));
+    OK(s->ops->commit(t));
+    const struct kt_ledger_config c = {
+        .store = s, .keyring = o->keyring, .world = &o->world->world, .phone_country = kt_str("49")};
+    assert_int_equal(kt_ledger_open(&c, &ledger), KT_EDAMAGED);
+    OK(kt_lmdb_condemn(s, KT_ENV_JOURNAL));
+    bench_restart(o);
+    site_open(&p->a, o);
+    p->a.dice ^= 0x5bd1e995u;
+    assert_int_equal(site_held_of(&p->a, self), head);
+    assert_whole(p);
+}
+
 static void the_meta_pages_of_the_keys_are_gone(void **state)
 {
     /* The first two pages of an office's keys are zeros, and its line is down.  It is who it was, opens all it could
@@ -315,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_page_of_the_journal_may_be_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_that_rots_while_the_node_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(a_hole_outlives_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(heads_of_an_older_time_are_not_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(the_meta_pages_of_the_keys_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(any_page_of_the_keys_may_be_gone, setup, teardown),
     };

@@ -46,6 +46,40 @@ int kt_ledger_read_holes(struct kt_ledger *l, struct kt_txn *journal)
     return kt_journal_holes(l->store, journal, each_hole, l);
 }
 
+static int nothing_follows(struct kt_ledger *l, struct kt_txn *journal, struct kt_origin origin, uint64_t number)
+{
+    uint64_t position;
+    const int e = kt_journal_where(l->store, journal, origin, number + 1, &position);
+    return e == KT_ENOTFOUND ? KT_OK : e ? e : KT_EDAMAGED;
+}
+
+static int check_head(struct kt_ledger *l, struct kt_txn *journal, const struct kt_vector_entry *head)
+{
+    static const struct kt_hash unknown;
+    struct kt_journal_entry entry;
+    struct kt_arena arena;
+    struct kt_seal seal;
+    struct kt_hash hash;
+    int e = nothing_follows(l, journal, head->origin, head->number);
+    if (e || kt_ledger_hole(l, head->origin, head->number)) return e;
+    e = kt_journal_find(l->store, journal, head->origin, head->number, &entry);
+    if (e == KT_ESNAPSHOT) return KT_OK;
+    kt_arena_init(&arena, 1u << 20);
+    if (!e) e = kt_batch_peek(entry.batch, &arena, &seal, &hash);
+    const bool same = !e && (memcmp(&hash, &head->seal_hash, sizeof hash) == 0 ||
+                             memcmp(&unknown, &head->seal_hash, sizeof unknown) == 0);
+    kt_arena_free(&arena);
+    return e == KT_EIO || e == KT_ENOMEM || e == KT_ELIMIT ? e : same ? KT_OK : KT_EDAMAGED;
+}
+
+int kt_ledger_check_heads(struct kt_ledger *l, struct kt_txn *journal)
+{
+    int e = KT_OK;
+    for (size_t i = 0; i < l->vector.len && !e; i++) e = check_head(l, journal, &l->vector.entries[i]);
+    /* a number of ours that were used again would fork us */
+    return e ? e : nothing_follows(l, journal, l->origin, kt_vector_get(&l->vector, l->origin));
+}
+
 /* Changes the journal's holes in a transaction of their own, and reads them again. */
 static int change_holes(struct kt_ledger *l,
                         int (*change)(struct kt_ledger *l, struct kt_txn *journal, const void *context),

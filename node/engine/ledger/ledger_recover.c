@@ -25,6 +25,7 @@ static int reload_journal(struct kt_ledger *l)
         l->position = next - 1;
         e = kt_journal_heads(l->store, t, each_head, l);
         if (!e) e = kt_ledger_read_holes(l, t);
+        if (!e) e = kt_ledger_check_heads(l, t);
         if (!e) e = kt_ledger_clip(l, t);
     }
     ops->abort(t);

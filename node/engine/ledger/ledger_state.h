@@ -45,7 +45,7 @@ struct kt_ledger {
     uint64_t position;       /* of the last batch in the journal (without the open group) */
     uint64_t store_position; /* that the store reflects */
     uint64_t store_life;
-    uint64_t erased;       /* names the erasures the store heeds, and the journal; and those it is being swept for */
+    uint64_t erased; /* names the erasures the store heeds, and the journal; and those it is being swept for */
     uint64_t swept, sweeping, sweep_at;
     uint64_t store_roster; /* version of the roster whose cuts it heeds */
 
@@ -72,6 +72,9 @@ struct kt_ledger {
 
 /* ledger_holes.c.  Of the journal, in its transaction; and of the store: what it was made without. */
 int kt_ledger_read_holes(struct kt_ledger *l, struct kt_txn *journal) KT_MUST;
+/* Heads are rows that change in place: a page of an older time looks sound.  KT_EDAMAGED: they are not those of the
+ * batches here. */
+int kt_ledger_check_heads(struct kt_ledger *l, struct kt_txn *journal) KT_MUST;
 void kt_ledger_read_without(struct kt_ledger *l); /* errors are sticky in its transaction */
 const struct kt_hole *kt_ledger_hole_at(const struct kt_ledger *l, uint64_t position); /* NULL: none */
 /* In the open transaction of the store: it is made without this batch. */
@@ -89,7 +92,8 @@ int kt_ledger_catch_up(struct kt_ledger *l) KT_MUST;
 int kt_ledger_reload(struct kt_ledger *l) KT_MUST;
 /* ledger_cuts.c: takes off the vector, as it was read from the journal, what does not count. */
 int kt_ledger_clip(struct kt_ledger *l, struct kt_txn *journal) KT_MUST;
-/* ledger_erase.c: takes what is erased out of a batch that is to be kept; *bytes: in the arena where that changes it. */
+/* ledger_erase.c: takes what is erased out of a batch that is to be kept; *bytes: in the arena where that changes it.
+ */
 int kt_ledger_strip(struct kt_ledger *l, struct kt_batch *b, struct kt_arena *arena, struct kt_bytes *bytes) KT_MUST;
 /* What store and journal say they heed; within a transaction of the store. */
 int kt_ledger_load_erased(struct kt_ledger *l) KT_MUST;
