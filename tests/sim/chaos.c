@@ -34,6 +34,7 @@ void chaos_open(struct sim *s)
         .lie = rate(s, 4, 5, 60),
         .away = rate(s, 5, 20, 200),
         .rot = rate(s, 4, 3, 40),
+        .rewind = rate(s, 4, 5, 40),
     };
     if (s->offices_len < 3 || !s->mesh) s->chaos.lie = 0; /* nobody to hear the truth from */
     if (s->chaos.lie) s->liar = &s->offices[dice_below(&s->dice, s->offices_len)];
@@ -41,11 +42,11 @@ void chaos_open(struct sim *s)
     if (s->chaos.rot) {
         s->frail = &s->offices[dice_below(&s->dice, s->offices_len)];
         if (s->frail == s->liar) s->chaos.rot = 0;
-        s->chaos.restore = 0; /* what one disk lost another must still have */
+        s->chaos.restore = s->chaos.rewind = 0; /* what one disk lost another must still have */
     }
     if (s->chaos.restore && !s->chaos.save) s->chaos.save = s->chaos.restore / 2;
     /* a key that its author alone has is gone with the author's files: nothing to be learnt from that */
-    if (s->chaos.no_keys) s->chaos.restore = 0;
+    if (s->chaos.no_keys) s->chaos.restore = s->chaos.rewind = 0;
 }
 
 static struct sim_office *any_up(struct sim *s)
@@ -108,6 +109,23 @@ static void lie(struct sim_office *o, uint32_t lies, uint64_t ms)
     sim_say(o->sim, "office-%u lies from now on (%x) for %llu ms", o->number + 1, lies, (unsigned long long)ms);
 }
 
+/* A snapshot of a machine, and the way back to it; at times with nobody to see what happened between. */
+static void plan_rewind(struct sim *s, struct sim_office *o)
+{
+    const uint64_t ms = 100 + dice_below(&s->dice, 5000);
+    office_save(o);
+    o->rewind_at_ms = s->now_ms + ms;
+    if (dice_in(&s->dice, 2)) network_isolate(s, o->number, ms + SIM_QUANTUM_MS);
+}
+
+static void rewind_machines(struct sim *s)
+{
+    for (unsigned i = 0; i < s->offices_len; i++) {
+        struct sim_office *o = &s->offices[i];
+        if (o->rewind_at_ms && s->now_ms >= o->rewind_at_ms && s->now_ms >= o->paused_until_ms) office_restore(o, true);
+    }
+}
+
 static void chaos_of_offices(struct sim *s)
 {
     struct sim_office *o;
@@ -125,7 +143,8 @@ static void chaos_of_offices(struct sim *s)
     if (sim_once_in(s, s->chaos.full) && (o = any_up(s)) && o->requests_waiting <= 1) fill_disk(o);
     if (sim_once_in(s, s->chaos.save) && (o = any_up(s))) office_save(o);
     /* a key that a liar kept to itself is gone with its files */
-    if (sim_once_in(s, s->chaos.restore) && (o = any_up(s)) && o != s->liar) office_restore(o);
+    if (sim_once_in(s, s->chaos.restore) && (o = any_up(s)) && o != s->liar) office_restore(o, false);
+    if (sim_once_in(s, s->chaos.rewind) && (o = any_up(s)) && !o->rewind_at_ms) plan_rewind(s, o);
     if (sim_once_in(s, s->chaos.checkpoint) && (o = any_up(s))) {
         const struct kt_input in = {.kind = KT_IN_CALL, .call = make_checkpoint, .arg = o};
         office_input(o, &in);
@@ -193,6 +212,7 @@ void chaos_run(struct sim *s)
 {
     free_disks(s);
     end_lies(s);
+    rewind_machines(s);
     chaos_of_offices(s);
     if (s->lines_len) chaos_of_lines(s);
 }

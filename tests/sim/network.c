@@ -249,6 +249,28 @@ void network_run(struct sim *s)
     }
 }
 
+bool network_on_its_way(const struct sim *s, unsigned office)
+{
+    bool any = false;
+    for (unsigned i = 0; i < s->offices_len; i++) any = any || (i != office && s->offices[i].inbox_len > 0);
+    for (unsigned i = 0; i < s->lines_len; i++) {
+        const struct sim_line *l = &s->lines[i];
+        const bool its = l->office[0] == office || l->office[1] == office;
+        any = any || (its && l->first[side_of(l, office)] != NULL);
+    }
+    return any;
+}
+
+void network_isolate(struct sim *s, unsigned office, uint64_t ms)
+{
+    for (unsigned i = 0; i < s->lines_len; i++) {
+        struct sim_line *l = &s->lines[i];
+        if (l->office[0] != office && l->office[1] != office) continue;
+        l->cut_until_ms[0] = l->cut_until_ms[1] = s->now_ms + ms;
+        network_break(s, l, 100);
+    }
+}
+
 void network_heal(struct sim *s)
 {
     for (unsigned i = 0; i < s->lines_len; i++) {

@@ -191,18 +191,22 @@ static void read_vector(struct kt_memory_disk *disk, struct kt_vector *out)
     kt_memory_disk_free(look);
 }
 
-void office_restore(struct sim_office *o)
+void office_restore(struct sim_office *o, bool unnoticed)
 {
     struct kt_vector older = {0};
     if (!o->saved) return;
     if (o->store) office_end(o, SIM_KILL, 100 + dice_below(&o->sim->dice, 3000));
-    sim_say(o->sim, "office-%u is restored from the copy", o->number + 1);
+    unnoticed = unnoticed && !network_on_its_way(o->sim, o->number);
+    sim_say(o->sim, "office-%u is restored from the copy%s", o->number + 1, unnoticed ? ", and nobody tells it" : "");
     read_vector(o->saved, &older);
     judge_restored(o->sim, o, &older);
     o->restored_ms = o->sim->now_ms;
     o->forgot = true;
     kt_memory_disk_free(o->disk);
     sim_must(kt_memory_disk_copy(o->saved, &o->disk) == KT_OK, "out of memory");
+    if (unnoticed) kt_memory_disk_unmoved(o->disk);
+    o->quiet = unnoticed;
+    o->rewind_at_ms = 0;
     sim_must(kt_vector_copy(&older, &o->vector) == KT_OK, "out of memory");
     o->full_until_ms = 0;
     for (unsigned env = 0; env < KT_ENV_COUNT; env++) kt_memory_limit(o->disk, env, 0);

@@ -88,6 +88,7 @@ struct sim_office {
     bool up;
     uint64_t lags_since_ms; /* its store is behind its journal; 0: it is not */
     uint64_t restored_ms;   /* when it last went back to an older disk */
+    bool quiet;             /* its clients wait until it has heard what its peers have of it */
     bool forgot;            /* it did, and has not started since */
     bool rotten;            /* bits of its disk have changed by themselves: it may say that it is damaged */
     uint64_t start_at_ms;   /* while down */
@@ -95,6 +96,7 @@ struct sim_office {
     uint64_t stepped_ms;
     uint64_t fail_nth; /* a call of the store fails in the next step: the nth; 0: none */
     int fail_with;
+    uint64_t rewind_at_ms;  /* its machine goes back to a snapshot; 0: it does not */
     uint64_t full_until_ms; /* one of its environments takes no more */
     struct kt_input *inbox[256];
     uint32_t inbox_len;
@@ -119,8 +121,10 @@ void office_found(struct sim *s, unsigned number);
 void office_free(struct sim_office *o);
 void office_start(struct sim_office *o);
 void office_end(struct sim_office *o, enum sim_end how, uint64_t down_ms);
-void office_save(struct sim_office *o);    /* a copy of its disk as it is now */
-void office_restore(struct sim_office *o); /* it comes back with the copy made before */
+void office_save(struct sim_office *o); /* a copy of its disk as it is now */
+/* It comes back with the copy made before; `unnoticed`: on the same boot with the same files, as a machine's snapshot.
+ */
+void office_restore(struct sim_office *o, bool unnoticed);
 void office_step(struct sim_office *o);
 void office_input(struct sim_office *o, const struct kt_input *in); /* taken over; dropped where it is down */
 bool office_status(struct sim_office *o, struct kt_arena *a, struct kt_engine_status *out); /* false: it is down */
@@ -178,6 +182,8 @@ void network_hang_up(struct sim_office *o, uint64_t link, const char *why);
 void network_break(struct sim *s, struct sim_line *l, uint64_t notice_ms_max);
 /* Every link of an office that ended: it knows at once, the others within so long. */
 void network_office_gone(struct sim *s, unsigned office, uint64_t notice_ms_max);
+bool network_on_its_way(const struct sim *s, unsigned office); /* does anything of its await others? */
+void network_isolate(struct sim *s, unsigned office, uint64_t ms);
 void network_heal(struct sim *s);
 
 /* --------------------------------------------------------------------------------------------------- the workload */
@@ -288,7 +294,7 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
-        no_keys, roster, storm, lie, away, rot;
+        no_keys, roster, storm, lie, away, rot, rewind;
 };
 
 /* What a lookup gave to wait for, and what its office held then. */
@@ -325,9 +331,9 @@ struct sim {
     struct sim_request *asked; /* in order */
     uint32_t requests;
 
-    struct sim_office *liar; /* a member gone rogue, or NULL */
+    struct sim_office *liar;  /* a member gone rogue, or NULL */
     struct sim_office *frail; /* whose disk rots, or NULL */
-    bool lies_for_ever;      /* through the calm too: the others must come together all the same */
+    bool lies_for_ever;       /* through the calm too: the others must come together all the same */
 
     uint32_t rosters; /* versions the authority has issued */
     bool long_values;

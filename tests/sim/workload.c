@@ -248,6 +248,20 @@ static void check_answers(struct sim *s)
             sim_fail(s, SIM_STALL, "office-%u does not answer request %u", r->office + 1, r->id);
 }
 
+/* One whose machine went back unnoticed and who writes before it has heard of what it forgot forks its own chain: here
+ * clients come a little later. */
+static bool has_heard(struct sim_office *o)
+{
+    struct sim *s = o->sim;
+    for (unsigned k = 0; k < s->offices_len && o->quiet; k++)
+        for (size_t i = 0; i < s->offices[k].vector.len; i++) {
+            const struct kt_vector_entry *e = &s->offices[k].vector.entries[i];
+            if (e->origin.member == o->number + 1 && kt_vector_get(&o->vector, e->origin) < e->number) return false;
+        }
+    o->quiet = false;
+    return true;
+}
+
 void workload_run(struct sim *s)
 {
     check_answers(s);
@@ -255,7 +269,7 @@ void workload_run(struct sim *s)
     struct sim_office *o = &s->offices[dice_below(&s->dice, s->offices_len)];
     bool alone = o->fail_nth > 0 || o->full_until_ms > 0 || o == s->frail;
     for (struct sim_request *r = s->asked; r; r = r->next) alone = alone || (r->office == o->number && r->copies);
-    if (!o->up || o->inbox_len > 100 || (alone && o->requests_waiting)) return;
+    if (!o->up || !has_heard(o) || o->inbox_len > 100 || (alone && o->requests_waiting)) return;
     s->requests_left--;
     if (dice_in(&s->dice, 6) && workload_resolve(o)) return;
     workload_put(o);

@@ -417,6 +417,8 @@ void kt_memory_crash(struct kt_store *s, bool machine)
 
 void kt_memory_reboot(struct kt_memory_disk *d) { d->same_boot = false; }
 
+void kt_memory_disk_unmoved(struct kt_memory_disk *copy) { copy->copied = false; }
+
 static int memory_verify(struct kt_store *s, enum kt_env env, char why[KT_STORE_WHY_BYTES])
 {
     (void)s, (void)env, (void)why; /* memory does not rot below its rows */

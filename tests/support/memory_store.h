@@ -18,6 +18,9 @@ void kt_memory_disk_free(struct kt_memory_disk *d); /* after every store over it
 /* Another disk with the same content, as a copied folder: files_moved at its first open. */
 int kt_memory_disk_copy(struct kt_memory_disk *d, struct kt_memory_disk **out) KT_MUST;
 
+/* A copy that nobody can tell from its original: a machine's snapshot, back on the same boot with the same files. */
+void kt_memory_disk_unmoved(struct kt_memory_disk *copy);
+
 /* KT_EAGAIN: it is open already. */
 int kt_memory_open(struct kt_memory_disk *d, struct kt_store **out) KT_MUST;
 /* Ends the process as SIGKILL would (machine false), or the machine as a loss of power would.  Open transactions and
@@ -31,8 +34,8 @@ void kt_memory_fail(struct kt_memory_disk *d, uint64_t nth, int err);
 uint64_t kt_memory_calls(const struct kt_memory_disk *d); /* how many such calls there were so far */
 /* The most bytes an environment may hold at a commit or while it is written (keys and values): past it KT_EFULL. */
 void kt_memory_limit(struct kt_memory_disk *d, enum kt_env env, uint64_t bytes_max);
-/* The medium spoils a row: whoever reads it gets KT_EDAMAGED, until it is written again; a store in which one is found at
- * an open has not survived, and no checkpoint is made of it.  At most 8 at a time; KT_ENOTFOUND, KT_ELIMIT. */
+/* The medium spoils a row: whoever reads it gets KT_EDAMAGED, until it is written again; a store in which one is found
+ * at an open has not survived, and no checkpoint is made of it.  At most 8 at a time; KT_ENOTFOUND, KT_ELIMIT. */
 int kt_memory_damage(struct kt_memory_disk *d, enum kt_table table, struct kt_bytes key) KT_MUST;
 /* Changes one stored value behind everybody's back, as bit rot would: flips one bit.  KT_ENOTFOUND. */
 int kt_memory_rot(struct kt_memory_disk *d, enum kt_table table, struct kt_bytes key, size_t bit) KT_MUST;
