@@ -45,7 +45,7 @@ static int salvage_keys(const struct kt_config *c, struct kt_store *store, struc
                kt_log_text("do", "if that file is gone: bring it back from a backup, or make a node anew and have the "
                                  "authority admit it"));
     if (!e) e = kt_node_files_keyring(c, store, world, log, out);
-    if (!e && from) e = kt_salvage_wraps(from, store, *out, &report);
+    if (!e && from) e = kt_salvage_wraps(from, *out, &report);
     if (!e) e = kt_lmdb_salvage_done(store, KT_ENV_KEYS);
     tell_keys(log, e, &report);
     if (e && *out) {

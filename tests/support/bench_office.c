@@ -111,7 +111,7 @@ static void open_keyring(struct bench_office *o)
     if (keys) OK(kt_keyring_admit(o->keyring, kt_buf_bytes(&f.admission)));
     bench_files_free(&f);
     if (from) {
-        OK(kt_salvage_wraps(from, s, o->keyring, &o->salvaged_keys));
+        OK(kt_salvage_wraps(from, o->keyring, &o->salvaged_keys));
         from->close(from);
     }
     if (keys) OK(kt_lmdb_salvage_done(s, KT_ENV_KEYS));

@@ -35,7 +35,6 @@ int kt_salvage_keys(struct kt_salvage *from, struct kt_store *to, struct kt_worl
                     const uint8_t root_key[KT_KEY_BYTES], struct kt_salvaged_keys *out) KT_MUST;
 /* Wraps, once the keyring is open over the rest: those of keys that this node reads count if they open, the others if
  * they read (who uses one proves it).  Those that an erasure covers stay lost.  Counted in `out`. */
-int kt_salvage_wraps(struct kt_salvage *from, struct kt_store *to, struct kt_keyring *keyring,
-                     struct kt_salvaged_keys *out) KT_MUST;
+int kt_salvage_wraps(struct kt_salvage *from, struct kt_keyring *keyring, struct kt_salvaged_keys *out) KT_MUST;
 
 #endif

@@ -189,30 +189,11 @@ int kt_salvage_keys(struct kt_salvage *from, struct kt_store *to, struct kt_worl
  */
 
 struct wraps_salvage {
-    struct kt_store *to;
     struct kt_keyring *keyring;
     struct kt_salvaged_keys *out;
-    struct kt_txn *reading; /* of erasures */
-    struct kt_arena scratch;
     struct kt_wrap_group *group;
     uint32_t in_group;
 };
-
-/* An erased key does not come back, however many copies of its wrap lie in the file. */
-static int is_erased(struct wraps_salvage *s, const struct kt_wrap *w, bool *out)
-{
-    uint8_t key[4 + sizeof(struct kt_tag)] = {(uint8_t)(w->compartment >> 24), (uint8_t)(w->compartment >> 16),
-                                              (uint8_t)(w->compartment >> 8), (uint8_t)w->compartment};
-    struct kt_bytes value;
-    struct kt_signed_erasure erasure;
-    memcpy(key + 4, &w->tag, sizeof w->tag);
-    int e = s->to->ops->get(s->reading, KT_T_keys_erasure, KT_BYTES_OF(key), &value);
-    *out = false;
-    if (e) return e == KT_ENOTFOUND ? KT_OK : e;
-    kt_arena_reset(&s->scratch);
-    if (!(e = kt_erasure_decode(value, &s->scratch, &erasure))) *out = w->generation <= erasure.erasure.generation;
-    return e;
-}
 
 static int end_wraps(struct wraps_salvage *s)
 {
@@ -226,12 +207,11 @@ static int take_wrap(void *context, uint64_t place, struct kt_bytes key, struct 
 {
     struct wraps_salvage *s = context;
     struct kt_wrap w;
-    bool erased;
     (void)place;
     if (key.len != sizeof w.id || kt_wrap_decode(value, &w) || !kt_bytes_equal(key, KT_BYTES_OF(w.id))) return KT_OK;
-    int e = is_erased(s, &w, &erased);
-    if (e || erased) return e;
-    if (s->in_group == WRAPS_AT_ONCE) e = end_wraps(s);
+    /* an erased key does not come back, however many copies of its wrap lie in the file */
+    if (kt_keyring_erased(s->keyring, w.compartment, &w.tag, w.generation)) return KT_OK;
+    int e = s->in_group == WRAPS_AT_ONCE ? end_wraps(s) : KT_OK;
     if (!e && !s->group) e = kt_wrap_group_begin(s->keyring, &s->group);
     if (e) return e;
     e = kt_wrap_group_put(s->group, value);
@@ -243,18 +223,11 @@ static int take_wrap(void *context, uint64_t place, struct kt_bytes key, struct 
     return e;
 }
 
-int kt_salvage_wraps(struct kt_salvage *from, struct kt_store *to, struct kt_keyring *keyring,
-                     struct kt_salvaged_keys *out)
+int kt_salvage_wraps(struct kt_salvage *from, struct kt_keyring *keyring, struct kt_salvaged_keys *out)
 {
-    struct wraps_salvage s = {.to = to, .keyring = keyring, .out = out};
-    kt_arena_init(&s.scratch, 1u << 20);
-    int e = to->ops->begin(to, KT_ENV_KEYS, false, &s.reading);
-    if (!e) {
-        e = from->rows(from, take_wrap, &s);
-        to->ops->abort(s.reading);
-    }
-    const int end = e ? KT_OK : end_wraps(&s);
-    if (e) kt_wrap_group_abort(s.group);
-    kt_arena_free(&s.scratch);
-    return e ? e : end;
+    struct wraps_salvage s = {.keyring = keyring, .out = out};
+    const int e = from->rows(from, take_wrap, &s);
+    if (!e) return end_wraps(&s);
+    kt_wrap_group_abort(s.group);
+    return e;
 }
