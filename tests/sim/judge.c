@@ -87,8 +87,9 @@ bool judge_linked(struct sim *s, struct sim_office *o, unsigned link)
 
 bool judge_known(struct sim *s, struct sim_office *o, unsigned entity)
 {
-    const struct sim_key key = {entity, KT_F_CUSTOMER_SOURCE, 0};
-    return judge_live(s, o, &key) > 0;
+    const struct sim_key put = {entity, KT_F_CUSTOMER_SOURCE, 0}, deleted = {entity, KT_F_CUSTOMER_DELETED, 0};
+    const bool reads = organisation_reads(s->offices_len, o->number + 1, s->entities[entity].own);
+    return judge_live(s, o, &put) > 0 && (reads || judge_live(s, o, &deleted) == 0);
 }
 
 /* ------------------------------------------------------------------------------------------------- what happened */

@@ -286,7 +286,8 @@ bool judge_converged(struct sim *s); /* equal vectors, nothing held; unequal dig
 bool judge_linked(struct sim *s, struct sim_office *o, unsigned link); /* by what the office holds, it joins */
 /* Another number whenever other writes are to be seen by one who holds `v`. */
 uint64_t judge_seen(const struct sim *s, const struct kt_vector *v);
-bool judge_known(struct sim *s, struct sim_office *o, unsigned entity); /* a customer somebody has put */
+/* A customer somebody has put; where it was deleted, what outlives that may stand in what this office does not read. */
+bool judge_known(struct sim *s, struct sim_office *o, unsigned entity);
 int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena *a, struct kt_reply *reply) KT_MUST;
 
 /* ------------------------------------------------------------------------------------------------------ the whole */
