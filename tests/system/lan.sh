@@ -180,8 +180,8 @@ at_end() {
         status=1
     done
     for p in "${holders[@]}"; do kill "$p"; done
-    wait
     unmount || status=1
+    wait
     return "$status"
 }
 unmount() { :; } # a test with a disk of its own puts it away here
