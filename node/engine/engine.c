@@ -12,9 +12,9 @@
 #define GROUP_MS_MAX            20u         /* then a group commits, whatever else waits */
 #define GROUP_ARENA_BYTES_MAX   (64u << 20)
 #define EFFECTS_ARENA_BYTES_MAX (64u << 20)
-#define BELIEVE_MS_MIN          600000u     /* between two new incarnations on a peer's bare word */
-#define UNSURE_MS_MAX           3000u /* so long a write waits for a peer that knows our head */
-#define REQUEST_BATCHES_MAX     16u   /* what one request can make */
+#define BELIEVE_MS_MIN          600000u /* between two new incarnations on a peer's bare word */
+#define UNSURE_MS_MAX           3000u   /* so long a write waits for a peer that knows our head */
+#define REQUEST_BATCHES_MAX     16u     /* what one request can make */
 _Static_assert(KT_REQUEST_BYTES_MAX / (KT_BATCH_BYTES_MAX - KT_RECORD_BYTES_MAX) < REQUEST_BATCHES_MAX - 2, "it fits");
 
 uint64_t kt_engine_mono_ms(const struct kt_engine *e) { return e->world->monotonic_ns(e->world) / 1000000u; }
@@ -75,10 +75,12 @@ int kt_engine_heed_cuts(struct kt_engine *e)
     bool changed = false;
     kt_board_shut(e->config.board); /* a store that is made again is not to be looked at */
     int err = kt_ledger_heed_cuts(e->ledger, &changed);
+    e->cut = e->cut || changed; /* also where the first try only clipped the vector */
     e->cuts_due = err == KT_EAGAIN;
     if (e->cuts_due) return KT_OK;
     kt_engine_heed_own_cut(e);
-    if (err || !changed) return err;
+    if (err || !e->cut) return err;
+    e->cut = false;
     kt_engine_note(e, "cut", "the newest roster cuts what was applied: the store was made again without it");
     drop_links(e, "starting anew after a cut");
     e->keys_came = true;

@@ -187,6 +187,7 @@ static int take_rosters(struct kt_engine *e, struct kt_intake *i)
     struct kt_event ev = kt_engine_event(e, KT_EV_ROSTER, i->link);
     ev.roster = kt_keyring_roster_told(e->keyring);
     err = kt_engine_replica(e, &ev, NULL);
+    e->cuts_due = true; /* whatever comes between */
     if (!err) err = kt_engine_forks_cut(e);
     if (!err) err = kt_engine_heed_cuts(e);
     close_strangers(e);

@@ -81,7 +81,8 @@ struct kt_engine {
     uint64_t reissue_next;
     bool erase_failed; /* for want of room, or by damage: tried again */
     uint64_t erase_mono_ms;
-    bool cuts_due; /* a lookup stood in the way of making the store again */
+    bool cut;      /* links and replica are of before a cut */
+    bool cuts_due; /* something stood in the way of making the store again */
 
     bool head_unsure;                  /* ask the peers for our own head before the first write */
     kt_member confirmed[KT_PEERS_MAX]; /* who has told us; some perhaps twice */
@@ -133,7 +134,7 @@ int kt_engine_recall_forks(struct kt_engine *e) KT_MUST; /* from the journal, in
 int kt_engine_forks_cut(struct kt_engine *e) KT_MUST;    /* those that the newest roster cuts are over */
 int kt_engine_search(struct kt_engine *e, uint64_t link, const struct kt_opened *o) KT_MUST; /* a batch that came */
 int kt_engine_reissue_on(struct kt_engine *e) KT_MUST; /* likewise: what only a forked incarnation of ours said */
-int kt_engine_search_on(struct kt_engine *e) KT_MUST;                                        /* now and then */
+int kt_engine_search_on(struct kt_engine *e) KT_MUST;  /* now and then */
 
 /* engine_erasures.c */
 int kt_engine_take_erasures(struct kt_engine *e, struct kt_intake *i) KT_MUST;

@@ -213,6 +213,48 @@ static void a_cut_ends_a_fork(void **state)
     close_trio(t);
 }
 
+static void a_full(enum kt_env env, bool checkpoint)
+{
+    struct bench b;
+    bench_open(&b, false);
+    struct trio *t = open_trio(&b);
+    struct kt_memory_disk *disk = t->s[0].office->store->memory;
+    struct kt_store *store = t->s[0].office->store->store;
+    join_all(t);
+    put(&t->s[2], "'kind':'person','occupation':'baker'");
+    site_run(t->all, 3, 200);
+    if (checkpoint) OK(store->ops->checkpoint(store));
+    put(&t->s[2], "'occupation':'judge'");
+    site_run(t->all, 3, 200);
+    part_all(t);
+    site_run(t->all, 3, 100);
+    decide_one(t, site_origin(&t->s[2]), 0, 1);
+    struct kt_bytes roster = kt_buf_bytes(&t->roster);
+    const struct kt_peer_message m = {.part = KT_PEER_ROSTERS, .rosters = {.rosters = &roster, .rosters_len = 1}};
+    const uint64_t link = site_admit(&t->s[0], 2);
+    kt_memory_limit(disk, env, 1);
+    site_say(&t->s[0], link, &m);
+    site_run(t->all, 1, 500);
+    kt_memory_limit(disk, env, 0);
+    site_run(t->all, 1, 1500);
+    if (kt_keyring_roster(t->s[0].office->keyring)->version == 1) tell(t, &t->s[0]);
+    assert_shows(&t->s[0], "customer/occupation", "baker");
+    assert_int_equal(site_held_of(&t->s[0], site_origin(&t->s[2])), 1);
+    assert_whole(&t->s[0]);
+    close_trio(t);
+    bench_close(&b);
+}
+
+/* A disk is full while a cut is heeded: the node goes on, and undoes what was cut once there is room. */
+static void a_full_disk_delays_it(void **state)
+{
+    (void)state;
+    for (enum kt_env env = 0; env < KT_ENV_COUNT; env++) {
+        a_full(env, false);
+        a_full(env, true);
+    }
+}
+
 /* --------------------------------------------------------------------------------------------------- any order */
 
 static void write_something(struct site *s, struct dice *d)
@@ -326,6 +368,7 @@ int main(void)
         OVER_BOTH(what_was_applied_is_undone),
         OVER(memory, one_compartment_is_cut),
         OVER_BOTH(a_cut_ends_a_fork),
+        cmocka_unit_test(a_full_disk_delays_it),
         cmocka_unit_test(the_order_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -335,6 +335,30 @@ static void what_does_not_erase(void **state)
     close_trio(t);
 }
 
+/* The disk refuses one call after the other while an erasure is taken: the node goes on, and once there is room and the
+ * erasure comes again nothing of what it names is left. */
+static void a_full_disk_delays_it(void **state)
+{
+    struct trio *t = open_trio(*state);
+    struct site *s = &t->s[0];
+    for (uint32_t nth = 1; nth <= 60; nth++) {
+        struct kt_erasure x = erasure_of(t, BENCH_REVENUE, "revenue", 1, nth - 1);
+        struct kt_buf b;
+        put(s, 1, "'kind':'person','occupation':'baker'");
+        sign(t, &x, "12", &b);
+        kt_memory_fail(s->office->store->memory, nth, KT_EFULL);
+        tell_signed(s, &b);
+        kt_memory_fail(s->office->store->memory, 0, KT_OK);
+        tell_signed(s, &b);
+        site_run(t->all, 1, 1500);
+        kt_buf_free(&b);
+        assert_true(kt_keyring_erased(s->office->keyring, BENCH_REVENUE, &x.tag, nth - 1));
+        assert_gone(s, KT_BY_SOURCE, "revenue:C-1");
+        assert_whole(s);
+    }
+    close_trio(t);
+}
+
 /* --------------------------------------------------------------------------------------------------- any order */
 
 static void write_something(struct site *s, struct dice *d)
@@ -408,7 +432,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         OVER_BOTH(an_erasure_goes_everywhere),        OVER(memory, a_blind_office_forgets_too),
         OVER(memory, a_write_made_elsewhere_is_dead), OVER(memory, what_does_not_erase),
-        cmocka_unit_test(the_order_does_not_matter),
+        OVER(memory, a_full_disk_delays_it),          cmocka_unit_test(the_order_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

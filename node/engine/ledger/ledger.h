@@ -38,7 +38,7 @@ struct kt_workset *kt_ledger_workset(struct kt_ledger *l); /* to read in, within
 
 /* Between groups, after a newer roster: what its cuts leave of the vector, and the store made again where they change
  * what was applied; *changed: they do.  Lookups meet a store that is not whole meanwhile.  KT_EAGAIN: one of them is
- * under way, call again soon. */
+ * under way, or there is no room; call again soon. */
 int kt_ledger_heed_cuts(struct kt_ledger *l, bool *changed) KT_MUST;
 /* Between groups: what the keyring says is erased leaves the store; nothing to do costs nothing.  Also the journal's
  * batches, some at a time: call it until it is due no more, that is, now and then. */
@@ -67,8 +67,8 @@ int kt_ledger_resolve(struct kt_ledger *l, const struct kt_writer *who, struct k
                       struct kt_bytes value, bool clear, struct kt_plan *plan, struct kt_token *token,
                       bool *fatal) KT_MUST;
 
-/* What an incarnation of ours that forked at batch `from` said and only it, said again under the present one: some batches
- * from *next on; *more: call it in the next group too.  Saying it twice changes nothing that shows. */
+/* What an incarnation of ours that forked at batch `from` said and only it, said again under the present one: some
+ * batches from *next on; *more: call it in the next group too.  Saying it twice changes nothing that shows. */
 int kt_ledger_reissue(struct kt_ledger *l, struct kt_origin origin, uint64_t from, uint64_t *next, bool *more) KT_MUST;
 
 /* Batches of our own that this group wrote; valid until the next begin. */

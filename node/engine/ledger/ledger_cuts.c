@@ -142,9 +142,10 @@ int kt_ledger_heed_cuts(struct kt_ledger *l, bool *changed)
 {
     const struct kt_hash before = kt_vector_hash(&l->vector);
     int e = kt_ledger_reload(l);
-    if (!e) e = kt_ledger_fit_store(l, changed);
     const struct kt_hash after = kt_vector_hash(&l->vector);
+    if (!e) e = kt_ledger_fit_store(l, changed);
     *changed = *changed || memcmp(&before, &after, sizeof after) != 0;
-    if (!e) e = kt_ledger_catch_up(l);
+    if (e) return e == KT_EFULL ? KT_EAGAIN : e;
+    e = kt_ledger_catch_up(l);
     return e == KT_EFULL ? KT_OK : e; /* the store lags, and catches up when it can */
 }

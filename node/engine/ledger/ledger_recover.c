@@ -20,7 +20,8 @@ static int reload_journal(struct kt_ledger *l)
     uint64_t base, next;
     int e = ops->begin(l->store, KT_ENV_JOURNAL, false, &t);
     if (e) return e;
-    kt_vector_free(&l->vector);
+    struct kt_vector before = l->vector;
+    l->vector = (struct kt_vector){0};
     if (!(e = kt_journal_span(l->store, t, &base, &next))) {
         l->position = next - 1;
         e = kt_journal_heads(l->store, t, each_head, l);
@@ -29,6 +30,12 @@ static int reload_journal(struct kt_ledger *l)
         if (!e) e = kt_ledger_clip(l, t);
     }
     ops->abort(t);
+    if (e) { /* what was known stays known */
+        const struct kt_vector half = l->vector;
+        l->vector = before;
+        before = half;
+    }
+    kt_vector_free(&before);
     return e;
 }
 
@@ -72,9 +79,10 @@ int kt_ledger_reload(struct kt_ledger *l)
     if (!e) e = kt_workset_begin(l->workset, false);
     if (e) return e;
     kt_ledger_read_without(l);
-    l->store_position = 0;
-    e = kt_ledger_store_number(l, "position", &l->store_position);
+    uint64_t position = 0;
+    e = kt_ledger_store_number(l, "position", &position);
     if (e == KT_ENOTFOUND) e = KT_OK;
+    if (!e) l->store_position = position;
     if (!e) e = kt_ledger_load_erased(l);
     int life = e ? e : kt_ledger_store_number(l, "life", &l->store_life);
     kt_workset_abort(l->workset);
