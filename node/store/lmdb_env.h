@@ -17,7 +17,7 @@ struct kt_lmdb_env {
     bool salvage_due;
     MDB_env *mdb; /* NULL while closed */
     MDB_dbi dbi[KT_TABLE_COUNT];
-    uint64_t map_bytes, page_bytes;
+    uint64_t map_bytes, page_bytes, map_page_bytes; /* page_bytes: of the file; map_page_bytes: of this machine */
     uint64_t file_bytes; /* as grown so far; belongs to whoever holds the write transaction */
 
     /* Who is inside: reopening waits for nobody, others wait for it. */

@@ -123,6 +123,7 @@ int kt_lmdb_env_open(struct kt_lmdb *l, enum kt_env id, bool first, bool *made)
     if (!err && fstatat(env_fd, "data.mdb", &file, 0)) err = KT_EIO;
     if (!err) {
         e->page_bytes = st.ms_psize;
+        e->map_page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
         e->file_bytes = (uint64_t)file.st_size;
         if (e->map_bytes < e->file_bytes) {
             /* LMDB has taken what is used as the least; so do we */

@@ -6,28 +6,36 @@
 #include "store/mdb_format.h"
 #include "store/row_proof.h"
 
-#include <unistd.h>
+static bool rises(const struct kt_txn *t, enum kt_table table, const struct node *a, const struct node *b)
+{
+    if (!kt_lmdb_table_integer(table)) {
+        const MDB_val x = {a->key.len, (void *)(uintptr_t)a->key.data},
+                      y = {b->key.len, (void *)(uintptr_t)b->key.data};
+        return mdb_cmp(t->mdb, t->env->dbi[table], &x, &y) < 0;
+    }
+    uint64_t x, y;
+    memcpy(&x, a->key.data, sizeof(x));
+    memcpy(&y, b->key.data, sizeof(y));
+    return x < y;
+}
 
 /* LMDB keeps a leaf packed: its rows, rounded up to 2 bytes, fill it from `upper` to its end. */
 bool kt_lmdb_leaf_is_whole(const struct kt_txn *t, enum kt_table table, const MDB_val *key)
 {
-    const uint64_t bytes = t->env->page_bytes;
-    if ((uint64_t)sysconf(_SC_PAGESIZE) != bytes)
-        return true; /* a file of another machine: its pages are not aligned */
+    const uint32_t bytes = (uint32_t)t->env->page_bytes;
+    if (t->env->map_page_bytes != bytes) return true; /* a file of another machine: its pages are not aligned */
     const uint8_t *page = (const uint8_t *)key->mv_data - (uintptr_t)key->mv_data % bytes;
+    const bool integer = kt_lmdb_table_integer(table);
     struct header h;
-    MDB_val last = {0, NULL};
+    struct node n, last = {0};
     memcpy(&h, page, sizeof(h));
     if (h.flags != P_LEAF || h.lower < PAGE_HEADER || h.lower > h.upper || h.upper > bytes || h.lower % 2) return false;
-    uint64_t filled = h.upper;
-    for (unsigned i = 0; i < (h.lower - PAGE_HEADER) / 2u; i++) {
-        struct node n;
-        if (kt_mdb_node(page, (uint32_t)bytes, &h, i, h.upper, &n)) return false;
-        MDB_val is = {n.key.len, (void *)(uintptr_t)n.key.data};
-        if (kt_lmdb_table_integer(table) && n.key.len != sizeof(uint64_t)) return false;
-        if (i > 0 && mdb_cmp(t->mdb, t->env->dbi[table], &last, &is) >= 0) return false;
+    uint32_t filled = h.upper;
+    for (unsigned i = 0; i < (h.lower - PAGE_HEADER) / 2u; i++, last = n) {
+        if (kt_mdb_node(page, bytes, &h, i, h.upper, &n)) return false;
+        if (integer && n.key.len != sizeof(uint64_t)) return false;
+        if (i > 0 && !rises(t, table, &last, &n)) return false;
         filled += kt_mdb_node_bytes(&h, &n);
-        last = is;
     }
     return filled == bytes;
 }

@@ -162,6 +162,7 @@ struct flip {
     enum byte_kind kind;
     const char *table;
     bool running; /* flipped while the node runs */
+    bool again;   /* LMDB ended the process over it; this is the start after that */
     bool repair;  /* ends with the peers */
 };
 
@@ -190,7 +191,9 @@ struct outcome {
 
 void trial_run(const struct trial *t, const struct flip *f, struct outcome *out);
 
-/* What is to be thought of an outcome; NULL: nothing wrong.  `status` as waitpid gives it. */
+/* What is to be thought of an outcome; NULL: nothing wrong.  `status` as waitpid gives it.  LMDB may end a process
+ * under whose map a bit flips (trial_ended); what comes up after that is judged like any other. */
+bool trial_ended(const struct flip *f, const struct outcome *o, int status);
 const char *trial_fault(const struct flip *f, const struct outcome *o, int status);
 
 /* ----------------------------------------------------------------------------------------------------------- table */
