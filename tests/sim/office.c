@@ -117,6 +117,7 @@ void office_start(struct sim_office *o)
     }
     sim_must(kt_board_create(&o->board) == KT_OK && (o->packer = kt_packer_create()), "out of memory");
     o->stepped_ms = s->now_ms;
+    rot_salvage(o);
     open_engine(o);
     s->running = NULL;
     if (o->up) workload_settle(o);

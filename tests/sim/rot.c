@@ -60,3 +60,32 @@ void rot_some(struct sim_office *o)
     o->seen = 0;
     sim_say(s, "office-%u's disk rots: a row of table %u", o->number + 1, table);
 }
+
+/* The first batch from `position` on that does not read; 0: all do. */
+static uint64_t next_damaged(struct sim_office *o, uint64_t position)
+{
+    struct kt_journal_entry e;
+    struct kt_txn *t;
+    uint64_t base, next;
+    sim_must(o->store->ops->begin(o->store, KT_ENV_JOURNAL, false, &t) == KT_OK, "a disk does not open");
+    sim_must(kt_journal_span(o->store, t, &base, &next) == KT_OK, "a journal does not read");
+    if (position < base) position = base;
+    while (position < next && kt_journal_get(o->store, t, position, &e) == KT_OK) position++;
+    o->store->ops->abort(t);
+    return position < next ? position : 0;
+}
+
+void rot_salvage(struct sim_office *o)
+{
+    struct kt_txn *t;
+    for (uint64_t at = 0; o->rotten && !o->full_until_ms && (at = next_damaged(o, at)); at++) {
+        sim_must(o->store->ops->begin(o->store, KT_ENV_JOURNAL, true, &t) == KT_OK, "a disk does not open");
+        const int err = kt_journal_punch(o->store, t, at);
+        if (err)
+            o->store->ops->abort(t);
+        else
+            sim_must(o->store->ops->commit(t) == KT_OK, "a disk does not write");
+        sim_say(o->sim, "office-%u's journal is salvaged but for what lay at %llu", o->number + 1,
+                (unsigned long long)at);
+    }
+}

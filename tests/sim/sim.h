@@ -141,6 +141,7 @@ struct sim_frame {
 
 /* rot.c: one bit of its disk becomes another. */
 void rot_some(struct sim_office *o);
+void rot_salvage(struct sim_office *o); /* before it starts: what its journal lost becomes holes, as kontord has it */
 /* Is this an error that it may answer with? */
 static inline bool office_may_say(const struct sim_office *o, int err) { return err == KT_EDAMAGED && o->rotten; }
 
