@@ -102,13 +102,25 @@ static unsigned last_kept(int dir_fd)
     return most;
 }
 
+/* A checkpoint counts positions of the journal it was made from; one that was salvaged has others behind what it lost. */
+static int drop_checkpoint(struct kt_lmdb *l)
+{
+    const int dir_fd = openat(l->dir_fd, "checkpoint", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0) return errno == ENOENT ? KT_OK : kt_errno_error(errno);
+    int err = gone(dir_fd, DATA);
+    if (!err) err = kt_dir_sync(dir_fd);
+    close(dir_fd);
+    return err;
+}
+
 int kt_lmdb_salvage_done(struct kt_store *s, enum kt_env env)
 {
     struct kt_lmdb *l = kt_lmdb_of(s);
     struct kt_lmdb_env *e = &l->env[env];
     char name[32];
     int dir_fd;
-    int err = open_folder(l, e, &dir_fd);
+    int err = env == KT_ENV_JOURNAL ? drop_checkpoint(l) : KT_OK;
+    if (!err) err = open_folder(l, e, &dir_fd);
     if (err) return err;
     snprintf(name, sizeof(name), KEPT, last_kept(dir_fd) + 1);
     if (renameat(dir_fd, SALVAGE, dir_fd, name)) err = kt_errno_error(errno);
