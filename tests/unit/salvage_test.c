@@ -5,6 +5,7 @@
 #include "proto/schema/schema.h"
 #include "support/bench_organisation.h"
 #include "support/bench_site.h"
+#include "support/dice.h"
 #include "support/probe.h"
 #include "support/rogue.h"
 
@@ -103,6 +104,7 @@ struct damage {
     const char *file;
     off_t from, to; /* bytes made zeros, whole pages of them */
     double cut;     /* or the file ends at this share of `to`; 0: not cut */
+    struct dice *dice;
 };
 
 static void zero(const char *path, off_t from, off_t to)
@@ -462,6 +464,50 @@ static void a_hole_outlives_a_restart(void **state)
     assert_whole(p);
 }
 
+/* Some pages torn in the middle, lying where another belongs, full of noise, or with a few bits turned. */
+static void spoil(void *ctx)
+{
+    struct damage *d = ctx;
+    struct dice *dice = d->dice;
+    char path[KT_PROBE_PATH_MAX];
+    kt_bench_path(d->site->office->store, d->file, path);
+    for (uint32_t n = 1 + dice_below(dice, 6); n > 0; n--) {
+        const off_t at = (off_t)dice_below(dice, (uint32_t)(d->to / PAGE)) * PAGE;
+        const off_t other = (off_t)dice_below(dice, (uint32_t)(d->to / PAGE)) * PAGE;
+        uint8_t page[PAGE], half = dice_below(dice, 2) ? PAGE / 512 / 2 : PAGE / 512;
+        OK(kt_meddle_read(path, dice_below(dice, 2) ? at : other, page, sizeof page));
+        for (uint32_t bits = dice_below(dice, 4); bits > 0; bits--)
+            page[dice_below(dice, PAGE)] ^= (uint8_t)(1u << dice_below(dice, 8));
+        if (dice_below(dice, 4) == 0)
+            for (size_t i = 0; i < sizeof page; i++) page[i] = (uint8_t)dice_below(dice, 256);
+        OK(kt_meddle_write(path, at, page, 512u * half));
+    }
+}
+
+static void whatever_was_spoilt_a_peer_makes_it_whole(void **state)
+{
+    /* Journal, keys or store of a linked office are spoilt at random, again and again, while both write on: each time
+     * it starts, ends with all that both acknowledged, and says nothing that others refuse. */
+    static const char *const files[] = {"journal/data.mdb", "keys/data.mdb", "store/data.mdb"};
+    static const enum kt_env envs[] = {KT_ENV_JOURNAL, KT_ENV_KEYS, KT_ENV_STORE};
+    struct pair *p = *state;
+    const uint64_t seed = dice_seed(1);
+    struct dice dice = {seed};
+    print_message("KT_SEED=%llu\n", (unsigned long long)seed);
+    for (unsigned round = 0; round < dice_rounds(8); round++) {
+        const uint32_t which = dice_below(&dice, 3);
+        struct damage d = {.site = &p->a, .file = files[which], .to = used_bytes(&p->a, envs[which]), .dice = &dice};
+        site_restart_over(&p->a, spoil, &d);
+        site_join(&p->a, &p->b);
+        put_customer(&p->a, "revenue", 100 + round);
+        put_customer(&p->b, "motor", 100 + round);
+        run(p, 6000);
+        assert_whole(p);
+        assert_true(knows(&p->b, "revenue", 100 + round) && knows(&p->a, "motor", 100 + round));
+        assert_int_equal(p->b.status.refused_batches, 0);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -474,6 +520,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_meta_pages_of_the_keys_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_erased_stays_so, setup, teardown),
         cmocka_unit_test_setup_teardown(any_page_of_the_keys_may_be_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(whatever_was_spoilt_a_peer_makes_it_whole, setup, teardown),
     };
     rogue_same_dice(); /* the offices' organisation is one */
     return cmocka_run_group_tests(tests, NULL, NULL);
