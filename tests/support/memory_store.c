@@ -1,11 +1,8 @@
 #include "support/memory_store.h"
 
-#include "support/tree.h"
+#include "support/memory_disk.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-
-#define KEY_BYTES_MAX 500u
 
 static const struct {
     enum kt_env env;
@@ -14,30 +11,6 @@ static const struct {
 #define TABLE_ROW(name, env, integer, holds) {env, integer},
     KT_TABLES(TABLE_ROW)
 #undef TABLE_ROW
-};
-
-#define DAMAGED_MAX 8u
-
-struct kt_memory_disk {
-    struct {
-        bool there;
-        enum kt_table table;
-        size_t key_len;
-        uint8_t key[KEY_BYTES_MAX];
-    } damaged[DAMAGED_MAX];
-    unsigned damages;
-
-    pthread_mutex_t lock;
-    struct kt_tree tree[KT_TABLE_COUNT], checkpoint[KT_TABLE_COUNT];
-    bool has_checkpoint;
-    uint64_t bytes[KT_ENV_COUNT], checkpoint_bytes, bytes_max[KT_ENV_COUNT], txns[KT_ENV_COUNT];
-
-    /* what DIR/mark holds in the real one */
-    bool used, clean, same_boot, store_ok, moved, copied;
-
-    struct kt_store *open;
-    uint64_t calls, fail_in;
-    int fail_with;
 };
 
 struct memory_store {
@@ -67,7 +40,7 @@ struct kt_cursor {
     enum kt_table table;
     bool placed;
     size_t key_len;
-    uint8_t key[KEY_BYTES_MAX];
+    uint8_t key[MEMORY_KEY_BYTES_MAX];
 };
 
 static struct memory_store *store_of(struct kt_store *s) { return (struct memory_store *)s; }
@@ -108,31 +81,31 @@ static int check(struct kt_txn *t, enum kt_table table, struct kt_bytes key, boo
     if (err) return sticky(t, err);
     if ((unsigned)table >= KT_TABLE_COUNT || tables[table].env != t->env || (write && !t->write))
         return sticky(t, KT_EINVAL);
-    if (tables[table].integer ? key.len != sizeof(uint64_t) : key.len == 0 || key.len > KEY_BYTES_MAX)
+    if (tables[table].integer ? key.len != sizeof(uint64_t) : key.len == 0 || key.len > MEMORY_KEY_BYTES_MAX)
         return sticky(t, KT_EINVAL);
     return KT_OK;
 }
 
-/* Which damaged row this is; DAMAGED_MAX: it is whole, or was written again in this transaction. */
+/* Which damaged row this is; MEMORY_DAMAGED_MAX: it is whole, or was written again in this transaction. */
 static unsigned damage_at(const struct kt_txn *t, enum kt_table table, struct kt_bytes key)
 {
     const struct kt_memory_disk *d = t->disk;
-    for (unsigned i = 0; d->damages && i < DAMAGED_MAX; i++)
+    for (unsigned i = 0; d->damages && i < MEMORY_DAMAGED_MAX; i++)
         if (d->damaged[i].there && d->damaged[i].table == table && !(t->mended >> i & 1) &&
             kt_bytes_equal(kt_bytes(d->damaged[i].key, d->damaged[i].key_len), key))
             return i;
-    return DAMAGED_MAX;
+    return MEMORY_DAMAGED_MAX;
 }
 
 static void mend(struct kt_txn *t, enum kt_table table, struct kt_bytes key)
 {
     const unsigned i = damage_at(t, table, key);
-    if (i < DAMAGED_MAX) t->mended |= 1u << i;
+    if (i < MEMORY_DAMAGED_MAX) t->mended |= 1u << i;
 }
 
 static void forget_damage(struct kt_memory_disk *d, unsigned which)
 {
-    for (unsigned i = 0; i < DAMAGED_MAX; i++) {
+    for (unsigned i = 0; i < MEMORY_DAMAGED_MAX; i++) {
         if (!d->damaged[i].there || !(which >> i & 1)) continue;
         d->damaged[i].there = false;
         d->damages--;
@@ -142,7 +115,7 @@ static void forget_damage(struct kt_memory_disk *d, unsigned which)
 static unsigned damage_in(const struct kt_memory_disk *d, enum kt_env env)
 {
     unsigned which = 0;
-    for (unsigned i = 0; i < DAMAGED_MAX; i++)
+    for (unsigned i = 0; i < MEMORY_DAMAGED_MAX; i++)
         if (d->damaged[i].there && tables[d->damaged[i].table].env == env) which |= 1u << i;
     return which;
 }
@@ -224,7 +197,7 @@ static int memory_error(const struct kt_txn *t) { return t->err; }
 static int memory_get(struct kt_txn *t, enum kt_table table, struct kt_bytes key, struct kt_bytes *value)
 {
     int err = check(t, table, key, false);
-    if (!err && damage_at(t, table, key) < DAMAGED_MAX) err = sticky(t, KT_EDAMAGED);
+    if (!err && damage_at(t, table, key) < MEMORY_DAMAGED_MAX) err = sticky(t, KT_EDAMAGED);
     return err ? err : kt_tree_get(&t->tree[table], key, value);
 }
 
@@ -309,7 +282,7 @@ static int memory_seek(struct kt_cursor *c, enum kt_seek how, struct kt_bytes at
     if (!c->placed) return KT_ENOTFOUND;
     c->key_len = k.len;
     memcpy(c->key, k.data, k.len);
-    if (damage_at(c->txn, c->table, k) < DAMAGED_MAX) return sticky(c->txn, KT_EDAMAGED);
+    if (damage_at(c->txn, c->table, k) < MEMORY_DAMAGED_MAX) return sticky(c->txn, KT_EDAMAGED);
     if (key) *key = k;
     if (value) *value = v;
     return KT_OK;
@@ -415,10 +388,6 @@ void kt_memory_crash(struct kt_store *s, bool machine)
     d->bytes[KT_ENV_STORE] = 0;
 }
 
-void kt_memory_reboot(struct kt_memory_disk *d) { d->same_boot = false; }
-
-void kt_memory_disk_unmoved(struct kt_memory_disk *copy) { copy->copied = false; }
-
 static int memory_verify(struct kt_store *s, enum kt_env env, char why[KT_STORE_WHY_BYTES])
 {
     (void)s, (void)env, (void)why; /* memory does not rot below its rows */
@@ -474,75 +443,4 @@ int kt_memory_disk_new(struct kt_memory_disk **out)
     for (unsigned i = 0; i < KT_TABLE_COUNT; i++) d->tree[i] = d->checkpoint[i] = empty_tree(i);
     *out = d;
     return KT_OK;
-}
-
-void kt_memory_disk_free(struct kt_memory_disk *d)
-{
-    if (!d) return;
-    for (unsigned i = 0; i < KT_TABLE_COUNT; i++) {
-        kt_tree_drop(&d->tree[i]);
-        kt_tree_drop(&d->checkpoint[i]);
-    }
-    pthread_mutex_destroy(&d->lock);
-    free(d);
-}
-
-int kt_memory_disk_copy(struct kt_memory_disk *d, struct kt_memory_disk **out)
-{
-    struct kt_memory_disk *c = malloc(sizeof(*c));
-    if (!c) return KT_ENOMEM;
-    pthread_mutex_lock(&d->lock);
-    *c = *d;
-    for (unsigned i = 0; i < KT_TABLE_COUNT; i++) {
-        c->tree[i] = kt_tree_share(&d->tree[i]);
-        c->checkpoint[i] = kt_tree_share(&d->checkpoint[i]);
-    }
-    pthread_mutex_unlock(&d->lock);
-    pthread_mutex_init(&c->lock, NULL);
-    c->open = NULL;
-    c->copied = true;
-    c->fail_in = 0;
-    *out = c;
-    return KT_OK;
-}
-
-void kt_memory_fail(struct kt_memory_disk *d, uint64_t nth, int err)
-{
-    d->fail_in = nth;
-    d->fail_with = err;
-}
-
-uint64_t kt_memory_calls(const struct kt_memory_disk *d) { return d->calls; }
-
-void kt_memory_limit(struct kt_memory_disk *d, enum kt_env env, uint64_t bytes_max) { d->bytes_max[env] = bytes_max; }
-
-int kt_memory_damage(struct kt_memory_disk *d, enum kt_table table, struct kt_bytes key)
-{
-    struct kt_bytes value;
-    unsigned i = 0;
-    int err = kt_tree_get(&d->tree[table], key, &value);
-    while (i < DAMAGED_MAX && d->damaged[i].there) i++;
-    if (err || i == DAMAGED_MAX) return err ? err : KT_ELIMIT;
-    d->damaged[i].there = true;
-    d->damaged[i].table = table;
-    d->damaged[i].key_len = key.len;
-    memcpy(d->damaged[i].key, key.data, key.len);
-    d->damages++;
-    return KT_OK;
-}
-
-int kt_memory_rot(struct kt_memory_disk *d, enum kt_table table, struct kt_bytes key, size_t bit)
-{
-    struct kt_bytes value;
-    int err = kt_tree_get(&d->tree[table], key, &value);
-    if (err) return err;
-    if (bit / 8 >= value.len) return KT_EINVAL;
-    uint8_t *rotten = malloc(value.len);
-    if (!rotten) return KT_ENOMEM;
-    int64_t grown;
-    memcpy(rotten, value.data, value.len);
-    rotten[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-    err = kt_tree_put(&d->tree[table], key, kt_bytes(rotten, value.len), &grown);
-    free(rotten);
-    return err;
 }
