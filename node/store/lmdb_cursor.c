@@ -81,7 +81,8 @@ int kt_lmdb_seek(struct kt_cursor *c, enum kt_seek how, struct kt_bytes at, stru
     MDB_val k, v;
     int rc = move(c, how, at, &k, &v);
     if (rc == MDB_NOTFOUND) {
-        bool lost = !t->write && !c->placed && !keyed && !kt_lmdb_is_empty(t, c->table);
+        bool any_row = (how == KT_SEEK_AT_OR_AFTER && !keyed) || how == KT_SEEK_LAST;
+        bool lost = !t->write && any_row && !kt_lmdb_is_empty(t, c->table);
         c->placed = false;
         return lost ? kt_lmdb_fail(t, MDB_CORRUPTED) : KT_ENOTFOUND;
     }
