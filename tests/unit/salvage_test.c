@@ -61,6 +61,33 @@ static void any_page_of_the_journal_may_be_gone(void **state)
     assert_true(got > 0);
 }
 
+static void a_checkpoint_counts_the_places_of_its_own_journal(void **state)
+{
+    /* The peer's last batch is followed by a checkpoint, and that by batches of the office's own.  Then each page in
+     * turn is zeros, that of the peer's last batch among them: nothing behind it is passed over when the store is made
+     * again. */
+    struct pair *p = *state;
+    const off_t pages = used_bytes(&p->a, KT_ENV_JOURNAL) / PAGE;
+    for (unsigned round = 0; round < 40; round++) {
+        struct kt_store *store = p->a.office->store->store;
+        put_customer(&p->b, "motor", 3000 + 3 * round + 1);
+        run(p, 200);
+        OK(store->ops->checkpoint(store));
+        for (unsigned n = 0; n < 3; n++) {
+            put_customer(&p->a, "revenue", 3000 + 3 * round + n);
+            run(p, 40);
+        }
+        run(p, 200);
+        const off_t page = pages > round + 2 ? pages - round : 2;
+        struct damage d = {.site = &p->a, .file = "journal/data.mdb", .from = page * PAGE, .to = (page + 1) * PAGE};
+        site_restart_over(&p->a, meddle, &d);
+        site_join(&p->a, &p->b);
+        run(p, 3000);
+        assert_whole(p);
+        for (unsigned n = 0; n < 3; n++) assert_true(knows(&p->a, "revenue", 3000 + 3 * round + n));
+    }
+}
+
 static void heads_of_an_older_time_are_not_believed(void **state)
 {
     /* The page with the journal's heads is one of an older transaction: sound, and a batch behind.  Believed, the
@@ -266,6 +293,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(both_meta_pages_of_the_journal_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_journal_cut_short_is_made_whole_by_a_peer, setup, teardown),
         cmocka_unit_test_setup_teardown(any_page_of_the_journal_may_be_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_checkpoint_counts_the_places_of_its_own_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_that_rots_while_the_node_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(a_hole_outlives_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(heads_of_an_older_time_are_not_believed, setup, teardown),
