@@ -159,7 +159,8 @@ static void read_meta(struct reader *r, const uint8_t *meta)
     keep(r, at + HEADER, 8, BYTE_META);       /* magic, version; then an address and a size nobody takes */
     keep(r, at + META_FREE, TREE, BYTE_META); /* its first word is the size of a page */
     keep(r, at + META_MAIN + 4, TREE - 4, BYTE_META);
-    keep(r, at + META_LAST, 16, BYTE_META);
+    keep(r, at + META_LAST, 8, BYTE_FREE); /* further on it wastes pages, and that is all */
+    keep(r, at + META_TXN, 8, BYTE_META);
 }
 
 void spans_read(const uint8_t *image, size_t len, struct spans *out)
