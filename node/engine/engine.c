@@ -246,7 +246,8 @@ int kt_engine_commit(struct kt_engine *e)
         kt_ledger_abort(e->ledger);
     else if (group)
         err = kt_ledger_commit(e->ledger, &wrote, &n);
-    if (err) return kt_ledger_lost(e->ledger) ? KT_EIO : fail_group(e, err);
+    const int lost = err ? kt_ledger_lost(e->ledger) : KT_OK;
+    if (err) return lost ? lost : fail_group(e, err);
     if (group) {
         struct kt_ledger_state s;
         if ((err = kt_ledger_state(e->ledger, &s))) return err;

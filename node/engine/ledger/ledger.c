@@ -136,10 +136,10 @@ void kt_ledger_abort(struct kt_ledger *l)
     kt_workset_abort(l->workset);
     kt_wrap_group_abort(l->wraps);
     l->wraps = NULL;
-    if (l->records_len) l->lost = kt_ledger_reload(l) != KT_OK;
+    if (l->records_len) l->lost = kt_ledger_reload(l);
 }
 
-bool kt_ledger_lost(const struct kt_ledger *l) { return l->lost; }
+int kt_ledger_lost(const struct kt_ledger *l) { return l->lost; }
 
 static struct kt_vector_entry head_of(const struct kt_seal *s, const struct kt_hash *hash)
 {
@@ -278,7 +278,7 @@ int kt_ledger_commit(struct kt_ledger *l, const struct kt_wrote **wrote, uint32_
         kt_workset_abort(l->workset);
     l->in_group = false;
     if (e) {
-        l->lost = kt_ledger_reload(l) != KT_OK;
+        l->lost = kt_ledger_reload(l);
         return e;
     }
     l->store_position = l->position;

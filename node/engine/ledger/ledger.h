@@ -80,9 +80,10 @@ struct kt_wrote {
  * pass, others mean the process should end and recover. */
 int kt_ledger_commit(struct kt_ledger *l, const struct kt_wrote **wrote, uint32_t *wrote_len) KT_MUST;
 void kt_ledger_abort(struct kt_ledger *l);
-/* After a failed commit or an abort: vector and positions could not be read back and are not to be believed.  The
- * process should end and recover: a vector that forgot our own head would number batches again. */
-bool kt_ledger_lost(const struct kt_ledger *l);
+/* After a failed commit or an abort: KT_OK, or why vector and positions could not be read back and are not to be
+ * believed.  The process should end with that and recover: a vector that forgot our own head would number batches
+ * again. */
+int kt_ledger_lost(const struct kt_ledger *l);
 
 /* Holes: batches that are held by name and that the disk lost (engine/journal/journal.h), until a peer's copy fills
  * them.  Between groups but for reading. */

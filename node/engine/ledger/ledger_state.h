@@ -50,7 +50,7 @@ struct kt_ledger {
     uint64_t store_roster; /* version of the roster whose cuts it heeds */
 
     bool in_group;
-    bool lost;             /* what the journal and the store hold could not be read back after a group that failed */
+    int lost;              /* why what is held could not be read back after a group that failed */
     struct kt_arena arena; /* of the open group */
     struct kt_wrap_group *wraps;
     struct kt_journal_record records[KT_GROUP_RECORDS];
