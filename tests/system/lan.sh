@@ -9,7 +9,7 @@ if [ -z "${KONTOR_LAN-}" ]; then
             KONTOR_LAN=1 exec unshare "$as" --net --mount bash "$0" "$@"
         fi
     done
-    echo "skipped: namespaces for the network of each office need root"
+    echo "skipped: the network of each office needs namespaces: root, and no chroot"
     exit 77
 fi
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
