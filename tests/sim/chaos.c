@@ -155,6 +155,7 @@ static void chaos_of_offices(struct sim *s)
         sim_say(s, "the authority issues roster %u and gives it to office-%u", s->rosters, o->number + 1);
         office_end(o, SIM_STOP, 100);
     }
+    if (sim_once_in(s, s->chaos.erase) && (o = any_up(s))) erasures_decide(s, o);
     if (sim_once_in(s, s->chaos.no_keys) && (o = any_up(s)) && o != s->liar)
         lie(o, SIM_LIE_NO_KEYS, long_or_short(s, 3000, 30000));
     if (sim_once_in(s, s->chaos.lie) && s->liar->up && !s->liar->lies)
@@ -225,10 +226,19 @@ static void bring_roster(struct sim *s)
     s->offices[0].renew = true;
 }
 
+/* So may those who were given an erasure. */
+static void bring_erasures(struct sim *s)
+{
+    if (s->erasures_len == 0) return;
+    office_end(&s->offices[0], SIM_STOP, 0);
+    s->offices[0].erasures_due = s->erasures_len;
+}
+
 void chaos_calm(struct sim *s)
 {
     const uint32_t lasting = SIM_LIES - 1 - SIM_LIE_NO_KEYS; /* what it alone has nobody could get in time */
     bring_roster(s);
+    bring_erasures(s);
     if (s->frail && s->frail->rotten) office_end(s->frail, SIM_POWER, 0); /* its store is thrown away */
     for (unsigned i = 0; i < s->offices_len; i++) s->offices[i].lies_until_ms = 0;
     end_lies(s);

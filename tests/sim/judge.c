@@ -3,7 +3,8 @@
  *
  *   live at a vector  =  the writes its batches hold, without those that another of them replaced
  *   a write replaces  =  of what was live to its author: all of it (elements, resolutions, registers not in conflict);
- *                        with a basis what its lookup saw; else, in a conflict, its own member's */
+ *                        with a basis what its lookup saw; else, in a conflict, its own member's
+ *   a write is dead  =   to those who have heard of an erasure that its author had not heard of */
 #include "sim/judge.h"
 
 #include "proto/schema/fields.h"
@@ -34,15 +35,21 @@ bool judge_covers(const struct kt_vector *v, const struct sim_write *w)
     return !w->lost && kt_vector_get(v, w->head.origin) >= w->head.number;
 }
 
+bool judge_dead(const struct sim_erased *e, const struct sim_write *w)
+{
+    return w->generation < e->next[w->ward][w->place];
+}
+
 /* What replaces a write comes after it, and is of the same entity. */
-uint32_t judge_live_at(const struct sim *s, const struct kt_vector *v, const struct sim_key *k, uint32_t *out)
+uint32_t judge_live_at(const struct sim *s, const struct kt_vector *v, const struct sim_erased *e,
+                       const struct sim_key *k, uint32_t *out)
 {
     uint32_t n = 0, at;
     bool *gone = calloc(s->writes_len + 1, sizeof *gone);
     sim_must(gone != NULL, "out of memory");
     for (at = s->entities[k->entity].last_write; at; at = s->writes[at - 1].before) {
         const struct sim_write *w = &s->writes[at - 1];
-        if (w->key.field != k->field || !judge_covers(v, w)) continue;
+        if (w->key.field != k->field || !judge_covers(v, w) || judge_dead(e, w)) continue;
         if (w->adds && !gone[at - 1] && (k->element == UINT32_MAX || same_key(&w->key, k))) out[n++] = at - 1;
         for (uint32_t r = 0; r < w->replaces_len; r++) gone[w->replaces[r]] = true;
     }
@@ -68,7 +75,7 @@ uint32_t *judge_room(const struct sim *s)
 uint32_t judge_live(struct sim *s, struct sim_office *o, const struct sim_key *k)
 {
     uint32_t *live = judge_room(s);
-    const uint32_t n = judge_live_at(s, &o->vector, k, live);
+    const uint32_t n = judge_live_at(s, &o->vector, &o->erased, k, live);
     free(live);
     return n;
 }
@@ -77,7 +84,7 @@ bool judge_linked(struct sim *s, struct sim_office *o, unsigned link)
 {
     const struct sim_key key = {link, KT_F_IDENTITY_LINK_VERDICT, 0};
     uint32_t *live = judge_room(s);
-    const uint32_t n = judge_live_at(s, &o->vector, &key, live);
+    const uint32_t n = judge_live_at(s, &o->vector, &o->erased, &key, live);
     enum sim_verdict strictest = n ? SIM_MATCH : SIM_NO_MATCH;
     for (uint32_t i = 0; i < n; i++)
         if (s->writes[live[i]].verdict < strictest) strictest = s->writes[live[i]].verdict;
@@ -102,8 +109,15 @@ static void add(struct sim *s, struct sim_office *o, const struct sim_write *w)
         sim_must(s->writes != NULL, "out of memory");
     }
     uint32_t *last = &s->entities[w->key.entity].last_write;
-    s->writes[s->writes_len] = *w;
-    s->writes[s->writes_len].before = *last;
+    const struct sim_field *f = sim_field(w->key.field);
+    const bool derived_core =
+        !f && s->entities[w->key.entity].kind == KT_CUSTOMER; /* its name, and that it is deleted */
+    struct sim_write *kept = &s->writes[s->writes_len];
+    *kept = *w;
+    kept->before = *last;
+    kept->ward = erasures_ward(s, w->key.entity);
+    kept->place = derived_core || (f && f->core);
+    kept->generation = o->erased.next[kept->ward][kept->place];
     sim_must(kt_vector_copy(&o->vector, &s->writes[s->writes_len++].seen) == KT_OK, "out of memory");
     *last = s->writes_len;
     sim_say(s, "office-%u has %s %u (%s:%s field %x/%u) in batch %u/%llx/%llu, in place of %u", o->number + 1,
@@ -127,7 +141,7 @@ static bool take_away(struct sim *s, struct sim_office *o, struct sim_write w)
 {
     w.adds = false;
     w.replaces = judge_room(s);
-    w.replaces_len = judge_live_at(s, &o->vector, &w.key, w.replaces);
+    w.replaces_len = judge_live_at(s, &o->vector, &o->erased, &w.key, w.replaces);
     const bool any = w.replaces_len > 0;
     if (any)
         add(s, o, &w);
@@ -180,7 +194,7 @@ void judge_write(struct sim *s, struct sim_office *o, const struct sim_intent *i
     }
     if (s->entities[in->key.entity].kind == KT_CUSTOMER && in->adds && !in->resolves) judge_named(s, o, w);
     w.replaces = judge_room(s);
-    const uint32_t n = judge_live_at(s, &o->vector, &in->key, w.replaces);
+    const uint32_t n = judge_live_at(s, &o->vector, &o->erased, &in->key, w.replaces);
     for (uint32_t i = 0; i < n; i++) {
         const struct sim_write *seen = &s->writes[w.replaces[i]];
         const bool all = in->way == SIM_WRITE_ELEMENT || in->resolves || (n == 1 && !in->by_basis);

@@ -73,6 +73,7 @@ bool judge_converged(struct sim *s)
     for (unsigned i = 0; i < s->offices_len && same; i++) {
         if (!counts(s, i)) continue;
         same = office_status(&s->offices[i], &a, &st[n]) && st[n].ledger.held == 0 && st[n].ledger.without == 0 &&
+               !st[n].ledger.erasing && erasures_all_heard(&s->offices[i]) &&
                st[n].ledger.position == st[n].ledger.store_position;
         if (!same || n++ == 0) continue;
         const struct kt_hash x = kt_vector_seals_hash(st[0].vector), y = kt_vector_seals_hash(st[n - 1].vector);
@@ -121,6 +122,7 @@ void judge_end(struct sim *s)
         if (!counts(s, k)) continue;
         if (k != first) compare_journals(s, &s->offices[k], &s->offices[first]);
         for (unsigned e = 0; e < s->entities_len; e++) judge_entity(s, &s->offices[k], e);
+        judge_erased(s, &s->offices[k]);
         judge_freshness(s, &s->offices[k]);
         judge_links(s, &s->offices[k]);
         judge_found(s, &s->offices[k]);

@@ -78,7 +78,7 @@ static bool shown_at(const struct sim *s, unsigned office, const struct sim_key 
 
 static bool live(const struct sim *s, const struct kt_vector *v, uint32_t write)
 {
-    uint32_t *all = judge_room(s), n = judge_live_at(s, v, &s->writes[write].key, all), i = 0;
+    uint32_t *all = judge_room(s), n = judge_live_at(s, v, &s->erased, &s->writes[write].key, all), i = 0;
     while (i < n && all[i] != write) i++;
     free(all);
     return i < n;
@@ -97,8 +97,8 @@ static void honour(struct sim *s, struct sim_office *o, const struct sim_token *
     for (uint32_t i = 0; i < s->writes_len; i++) {
         const struct sim_write *w = &s->writes[i];
         if (w->key.entity != t->entity || !w->adds || !sim_field(w->key.field) || w->at_risk ||
-            !judge_covers(&t->seen, w) || judge_covers(&o->vector, w) || !shown_at(s, t->office, &w->key) ||
-            !live(s, &t->seen, i))
+            judge_dead(&s->erased, w) || !judge_covers(&t->seen, w) || judge_covers(&o->vector, w) ||
+            !shown_at(s, t->office, &w->key) || !live(s, &t->seen, i))
             continue;
         sim_fail(s, SIM_LOST, "office-%u honours a token of office-%u's for %s:%s and lacks write %u, shown there",
                  o->number + 1, t->office + 1, e->system, e->id, w->number);

@@ -84,7 +84,7 @@ static void compare_field(struct sim *s, unsigned entity, struct shown *shown)
 {
     const struct sim_key key = {entity, shown->field, UINT32_MAX};
     uint32_t *live = judge_room(s);
-    const uint32_t n = judge_live_at(s, &shown->office->vector, &key, live);
+    const uint32_t n = judge_live_at(s, &shown->office->vector, &shown->office->erased, &key, live);
     for (uint32_t i = 0; i < n; i++) live[i] = s->writes[live[i]].number;
     qsort(live, n, sizeof *live, by_number);
     qsort(shown->numbers, shown->len, sizeof *shown->numbers, by_number);
@@ -122,7 +122,8 @@ static bool has_number(const struct sim *s, const struct sim_office *o, unsigned
     for (uint32_t i = 0; i < s->writes_len; i++) {
         const struct sim_write *w = &s->writes[i];
         const struct sim_field *f = sim_field(w->key.field);
-        if (w->key.entity == entity && !(f && f->before) && judge_covers(&o->vector, w)) return true;
+        if (w->key.entity == entity && !(f && f->before) && judge_covers(&o->vector, w) && !judge_dead(&o->erased, w))
+            return true;
     }
     return false;
 }

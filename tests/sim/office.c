@@ -115,6 +115,7 @@ void office_start(struct sim_office *o)
         s->running = o;
         o->renew = false;
     }
+    erasures_bring(o);
     sim_must(kt_board_create(&o->board) == KT_OK && (o->packer = kt_packer_create()), "out of memory");
     o->stepped_ms = s->now_ms;
     rot_salvage(o);

@@ -2,6 +2,7 @@
  * compartment, which the last office only relays. */
 #include "sim/sim.h"
 
+#include "proto/batch/erasure.h"
 #include "proto/roster/roster.h"
 
 #include <sodium.h>
@@ -67,6 +68,33 @@ static struct kt_compartment_keys *keys_of(kt_compartment c, uint32_t epochs)
     return k;
 }
 
+struct kt_tag organisation_tag(kt_compartment c, const struct kt_entity_id *ward)
+{
+    struct kt_compartment_keys *k = keys_of(c, 1);
+    const struct kt_tag tag = kt_tag_of(k, ward);
+    kt_compartment_keys_free(k);
+    return tag;
+}
+
+void organisation_erase(struct sim *s, struct sim_erasure *x)
+{
+    const struct kt_erasure e = {{{0xc1}}, x->compartment, x->tag, x->generation, (SIM_EPOCH_MS + s->now_ms) << 16};
+    struct kt_erasure_signature signatures[KT_ERASURE_SIGNERS_MIN];
+    struct kt_buf body;
+    kt_buf_init(&body, 1024);
+    sim_must(kt_erasure_encode_body(&e, &body) == KT_OK, "an erasure cannot be encoded");
+    for (kt_member m = 1; m <= KT_ERASURE_SIGNERS_MIN; m++) {
+        struct kt_identity *id = identity_of(m);
+        sim_must(kt_erasure_sign(kt_buf_bytes(&body), m, id->sign_secret, &signatures[m - 1]) == KT_OK,
+                 "an erasure cannot be signed");
+        kt_identity_free(id);
+    }
+    kt_buf_init(&x->bytes, KT_ERASURE_BYTES_MAX);
+    sim_must(kt_erasure_encode(kt_buf_bytes(&body), signatures, KT_ERASURE_SIGNERS_MIN, &x->bytes) == KT_OK,
+             "an erasure cannot be encoded");
+    kt_buf_free(&body);
+}
+
 #define BUNDLES_MAX (SIM_COMPARTMENTS * SIM_OFFICES_MAX)
 
 static uint32_t make_bundles(unsigned offices, uint32_t epochs, struct kt_buf *out, struct kt_roster_bundle *named)
@@ -111,8 +139,11 @@ static void found(unsigned offices, struct founding *f)
     crypto_sign_seed_keypair(f->signer.sign, f->secret[0], seed);
     for (kt_member i = 1; i <= offices; i++) {
         struct kt_identity *id = identity_of(i);
-        f->members[i - 1] =
-            (struct kt_roster_member){.number = i, .office = offices_named[i - 1], .agency = "", .pub = id->pub};
+        f->members[i - 1] = (struct kt_roster_member){.number = i,
+                                                      .office = offices_named[i - 1],
+                                                      .agency = "",
+                                                      .pub = id->pub,
+                                                      .may_erase = i <= KT_ERASURE_SIGNERS_MIN};
         kt_identity_free(id);
     }
 }

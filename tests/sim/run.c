@@ -94,12 +94,14 @@ static void open_all(struct sim *s)
     chaos_open(s);
     judge_open(s);
     workload_open(s);
+    erasures_open(s);
 }
 
 static void close_all(struct sim *s)
 {
     workload_close(s);
     network_close(s);
+    erasures_close(s);
     for (unsigned i = 0; i < s->offices_len; i++) office_free(&s->offices[i]);
     judge_close(s);
     thrower = NULL;
@@ -115,10 +117,12 @@ static void run_offices(struct sim *s)
     }
 }
 
-/* A store may fall behind its journal while its disk is full, and not for long after. */
+/* A store may fall behind its journal, or what was erased stay, while its disk is full, and not for long after.  A row
+ * that does not read is in the way of an erasure until it is repaired. */
 static void check_lag(struct sim *s, struct sim_office *o, const struct kt_ledger_state *st)
 {
-    const bool lags = st->position != st->store_position && !o->full_until_ms;
+    const bool behind = st->position != st->store_position || (st->erasing && !o->rotten);
+    const bool lags = behind && !o->full_until_ms;
     const uint64_t waits_from_ms = o->paused_until_ms > s->leaps_until_ms ? o->paused_until_ms : s->leaps_until_ms;
     if (!lags || !o->lags_since_ms || s->now_ms < waits_from_ms + LAG_MS_MAX) o->lags_since_ms = lags ? s->now_ms : 0;
     if (lags && s->now_ms - o->lags_since_ms > LAG_MS_MAX)
@@ -175,7 +179,7 @@ static void check_some(struct sim *s)
     if (!dice_in(&s->dice, 8) || !o->up) return;
     sim_must(kt_ledger_state(kt_engine_ledger(o->engine), &st) == KT_OK, "no word of a ledger");
     check_lag(s, o, &st);
-    if (st.held == 0 && st.without == 0 && st.position == st.store_position) look_at(s, o);
+    if (st.held == 0 && st.without == 0 && st.position == st.store_position && !st.erasing) look_at(s, o);
 }
 
 static void pass_time(struct sim *s)

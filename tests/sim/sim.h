@@ -6,6 +6,7 @@
  *   network.c       lines between offices, and what goes wrong with them
  *   fields.c        what can be put, field by field
  *   chaos.c         when what goes wrong
+ *   erasures.c      what the authority erases, and who has heard of it
  *   rot.c           bits of a disk that change by themselves
  *   liar.c          what a member gone rogue makes of the frames it sends
  *   workload.c      what clients ask of offices
@@ -34,6 +35,7 @@
 #define SIM_STORY_LINE     512u
 #define SIM_ENTITIES_MAX   61u
 #define SIM_ROSTERS_MAX    6u
+#define SIM_ERASURES_MAX   24u
 #define SIM_COMPARTMENTS   5u
 #define SIM_CORE           1u
 #define SIM_LINES_MAX      (SIM_OFFICES_MAX * (SIM_OFFICES_MAX - 1)) /* two between any two offices */
@@ -48,6 +50,12 @@ enum sim_exit {
 };
 
 struct sim;
+
+/* Of each ward - an entity's part in its own compartment, [0], and in core, [1] - the generation that is written now:
+ * what was written with a lower one is dead. */
+struct sim_erased {
+    uint32_t next[SIM_ENTITIES_MAX][2];
+};
 
 struct sim_options {
     uint64_t seed;
@@ -107,6 +115,9 @@ struct sim_office {
     kt_member withholds;       /* whose batches it does not pass on */
     struct kt_buf stolen;      /* a batch of another's that it sealed as its own */
     bool renew;                /* its operator brings the newest roster with the next start */
+    struct sim_erased erased;  /* what it had heard of erasures after the last step, of */
+    uint64_t erasures_name;    /* the set of this name */
+    uint32_t erasures_due;     /* its operator brings the last so many erasures with the next start */
     bool held;                 /* it had envelopes it could not open, after the last step */
     uint64_t held_so_far;      /* as of the last step */
     unsigned requests_waiting; /* handed in, not answered in this life */
@@ -144,6 +155,19 @@ void rot_some(struct sim_office *o);
 void rot_salvage(struct sim_office *o); /* before it starts: what its journal lost becomes holes, as kontord has it */
 /* Is this an error that it may answer with? */
 static inline bool office_may_say(const struct sim_office *o, int err) { return err == KT_EDAMAGED && o->rotten; }
+
+/* erasures.c */
+void erasures_open(struct sim *s);
+void erasures_close(struct sim *s);
+void erasures_decide(struct sim *s,
+                     struct sim_office *o); /* something of one entity; it hears of it with its next start */
+void erasures_bring(struct sim_office *o);  /* those that are due, before it starts */
+void erasures_heard(struct sim_office *o);  /* after a step: what does it know now? */
+/* Has it heard since of an erasure of the ward of this entity?  Then nobody can tell whether it had when it wrote. */
+bool erasures_just_heard(struct sim_office *o, unsigned entity);
+bool erasures_all_heard(const struct sim_office *o);
+unsigned erasures_ward(const struct sim *s, unsigned entity); /* where it lives: a task in its case */
+void judge_erased(struct sim *s, struct sim_office *o);       /* at the end: nothing is left of what is dead */
 
 /* What a member with good keys may do to what it sends. */
 enum sim_lie {
@@ -296,7 +320,7 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
-        no_keys, roster, storm, lie, away, rot, rewind;
+        no_keys, roster, storm, lie, away, rot, rewind, erase;
 };
 
 /* What a lookup gave to wait for, and what its office held then. */
@@ -337,6 +361,16 @@ struct sim {
     struct sim_office *frail; /* whose disk rots, or NULL */
     bool lies_for_ever;       /* through the calm too: the others must come together all the same */
 
+    struct sim_erasure {
+        unsigned entity, place;
+        kt_compartment compartment;
+        struct kt_tag tag;
+        uint32_t generation;
+        struct kt_buf bytes;
+    } erasures[SIM_ERASURES_MAX];
+    uint32_t erasures_len;
+    struct sim_erased erased; /* what the authority decided */
+
     uint32_t rosters; /* versions the authority has issued */
     bool long_values;
     char padding[SIM_PADDING_MAX + 1];
@@ -376,6 +410,8 @@ void organisation_admit(struct sim *s, struct kt_store *store, struct kt_world *
 void organisation_keyring(struct kt_store *store, struct kt_world *world, kt_member m, struct kt_keyring **out);
 /* Takes in the rosters issued so far, as an operator brings them.  No office runs while the authority works. */
 void organisation_renew(struct sim *s, struct kt_keyring *k, kt_member m);
+struct kt_tag organisation_tag(kt_compartment c, const struct kt_entity_id *ward);
+void organisation_erase(struct sim *s, struct sim_erasure *x); /* signs it: x->bytes */
 const uint8_t *organisation_id_key(void);
 kt_compartment organisation_compartment(const char *system);
 bool organisation_reads(unsigned offices, kt_member m, kt_compartment c);

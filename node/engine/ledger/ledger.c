@@ -38,7 +38,8 @@ int kt_ledger_open(const struct kt_ledger_config *c, struct kt_ledger **out)
     const bool shows = l->store_position > 0;
     if (!e) e = kt_ledger_catch_up(l);
     if (!e) e = kt_ledger_erase(l);
-    if (e == KT_EDAMAGED && !kt_ledger_lags(l)) e = KT_OK; /* a row in its way: verify names it, and it is tried again */
+    if (e == KT_EDAMAGED && !kt_ledger_lags(l))
+        e = KT_OK;                         /* a row in its way: verify names it, and it is tried again */
     if (e == KT_EFULL && shows) e = KT_OK; /* what it shows lags behind, as after a group that found no room */
     if (e) {
         kt_ledger_close(l);
@@ -309,7 +310,9 @@ int kt_ledger_state(struct kt_ledger *l, struct kt_ledger_state *out)
     if (!e) e = kt_views_contradictions(l->workset, &contradictions);
     if (opened) kt_workset_abort(l->workset);
     if (e) return e;
+    const uint64_t erasures = kt_keyring_erasures(l->keyring);
     *out = (struct kt_ledger_state){.holes = l->holes_len,
+                                    .erasing = l->erased != erasures || l->swept != erasures,
                                     .without = l->without,
                                     .position = l->position,
                                     .store_position = l->store_position,

@@ -110,6 +110,7 @@ bool kt_ledger_observe(struct kt_ledger *l, kt_hlc seen);
 bool kt_ledger_lags(const struct kt_ledger *l);
 struct kt_ledger_state {
     uint64_t holes;   /* batches that the disk lost, asked of peers */
+    bool erasing;     /* there are erasures that the store or the journal does not heed yet */
     uint64_t without; /* of them and of those that came since, what the store does not show yet */
     uint64_t position, store_position, held, conflicts, contradictions, voided, opened_late, ops;
     uint64_t groups, commit_ns_last; /* of the last commit, from begin of sealing to visible */
