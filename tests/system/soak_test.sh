@@ -32,7 +32,7 @@ ops/soak --table "$work/planted" 0.04 >"$work/said" 2>&1 || status=$?
 kept=$(sed -n 's/^ops\/soak: .* is in \(.*\)/\1/p' "$work/said")
 at_end() { [ -z "$kept" ] || rm -rf "$kept"; }
 [ "$status" = 1 ] || fail "a part that failed gives status $status: $(cat "$work/said")"
-line=$(grep '^FAILED planted' "$work/said" | tail -n 1)
+line=$(grep '^FAILED planted .*(status 12)' "$work/said" | head -n 1 || true) # the last may have been cut short
 seed=$(sed -n 's/^FAILED planted \([0-9]*\) (status 12): build\/release\/bin\/kontor-sim --seed \1 --trace$/\1/p' <<<"$line")
 [ -n "$seed" ] || fail "the failure is not said with the line that does it again: $line"
 for file in command log image; do
