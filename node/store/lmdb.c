@@ -227,8 +227,8 @@ static int open_all(struct kt_lmdb *l, const char *boot_id_path)
     if (marked == KT_EDAMAGED) kt_lmdb_say(l, "the mark of the last stop does not read; starting as after a crash");
     if (marked == KT_EVERSION)
         kt_lmdb_say(l,
-                    "a newer kontord wrote these files, and this one would not read them right: nothing was changed; "
-                    "start the newer one, or restore a backup from before the upgrade");
+                    "another version of kontord wrote these files, and this one would not read them right: nothing was "
+                    "changed; start the version that wrote them, or restore a backup of this version's");
     if (marked && marked != KT_ENOTFOUND && marked != KT_EDAMAGED) return marked;
 
     bool made[KT_ENV_COUNT];

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MARK_NAME  "mark"
-#define MARK_VERSION 1u
-#define SLOT_BYTES 1024u
-#define MARK_BYTES (2 * SLOT_BYTES)
+#define MARK_NAME    "mark"
+#define MARK_VERSION 2u
+#define SLOT_BYTES   1024u
+#define MARK_BYTES   (2 * SLOT_BYTES)
 
 static void mark_sum(struct kt_bytes text, char out[2 * KT_HASH_BYTES + 1])
 {
@@ -28,7 +28,7 @@ static void slot_write(const struct kt_mark *m, char out[SLOT_BYTES])
     char sum[2 * KT_HASH_BYTES + 1];
     memset(out, '\n', SLOT_BYTES);
     int n = snprintf(out, SLOT_BYTES,
-                     "kontor mark 1\nturn %" PRIu64 "\nboot %s\nclean %d\nstore %d\nmoved %d\n"
+                     "kontor mark 2\nturn %" PRIu64 "\nboot %s\nclean %d\nstore %d\nmoved %d\n"
                      "keys %" PRIu64 " %" PRIu64 " %" PRIu64 "\njournal %" PRIu64 " %" PRIu64 " %" PRIu64
                      "\nstore %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
                      m->turn, m->boot, m->clean, m->store_ok, m->moved, k->device, k->inode, k->txn, j->device,
@@ -47,7 +47,7 @@ static bool slot_read(const char in[SLOT_BYTES], struct kt_mark *out)
     struct kt_file_id *k = &m.file[KT_ENV_KEYS], *j = &m.file[KT_ENV_JOURNAL], *s = &m.file[KT_ENV_STORE];
     int clean = 0, store = 0, moved = 0;
     int fields = sscanf(text,
-                        "kontor mark 1\nturn %20" SCNu64 "\nboot %63[0-9a-f-]\nclean %1d\nstore %1d\nmoved %1d\n"
+                        "kontor mark 2\nturn %20" SCNu64 "\nboot %63[0-9a-f-]\nclean %1d\nstore %1d\nmoved %1d\n"
                         "keys %20" SCNu64 " %20" SCNu64 " %20" SCNu64 "\njournal %20" SCNu64 " %20" SCNu64 " %20" SCNu64
                         "\nstore %20" SCNu64 " %20" SCNu64 " %20" SCNu64 "\n",
                         &m.turn, m.boot, &clean, &store, &moved, &k->device, &k->inode, &k->txn, &j->device, &j->inode,
@@ -62,15 +62,15 @@ static bool slot_read(const char in[SLOT_BYTES], struct kt_mark *out)
     return true;
 }
 
-/* Sound, and of a later version: its sum is over all before it, whatever that says. */
-static bool slot_is_later(const char in[SLOT_BYTES])
+/* Sound, and of another version: its sum is over all before it, whatever that says. */
+static bool slot_is_foreign(const char in[SLOT_BYTES])
 {
     char text[SLOT_BYTES + 1], sum[2 * KT_HASH_BYTES + 1];
     unsigned version;
     memcpy(text, in, SLOT_BYTES);
     text[SLOT_BYTES] = 0;
     const char *last = strstr(text, "\nsum ");
-    if (!last || sscanf(text, "kontor mark %9u", &version) != 1 || version <= MARK_VERSION) return false;
+    if (!last || sscanf(text, "kontor mark %9u", &version) != 1 || version == MARK_VERSION) return false;
     mark_sum(kt_bytes(text, (size_t)(last + 1 - text)), sum);
     return strncmp(last + strlen("\nsum "), sum, strlen(sum)) == 0;
 }
@@ -81,7 +81,7 @@ int kt_mark_read(int dir_fd, struct kt_mark *out)
     size_t len;
     int err = kt_file_read(dir_fd, MARK_NAME, text, sizeof(text), &len);
     if (err) return err == KT_EOVERSIZE || err == KT_ETRUNCATED ? KT_EDAMAGED : err;
-    if (len == sizeof(text) && (slot_is_later(text) || slot_is_later(text + SLOT_BYTES))) return KT_EVERSION;
+    if (len == sizeof(text) && (slot_is_foreign(text) || slot_is_foreign(text + SLOT_BYTES))) return KT_EVERSION;
     struct kt_mark m[2];
     bool reads[2] = {len == sizeof(text) && slot_read(text, &m[0]),
                      len == sizeof(text) && slot_read(text + SLOT_BYTES, &m[1])};

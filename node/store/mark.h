@@ -3,7 +3,7 @@
  * DIR/mark has two slots of 1 KiB, written in turn, each in place and synced: a full disk keeps no node from starting,
  * and a write that was cut off leaves the other slot.  A slot is a text, filled up with line ends:
  *
- *     kontor mark 1
+ *     kontor mark 2
  *     turn 12                                       the greater of both slots counts; even: the first slot
  *     boot 2c1f7b1e-5a7e-4f0e-9d0e-0d9a54f0a7a3     the boot it was written on ("-": unknown)
  *     clean 0                                       1: stopped cleanly, store synced
@@ -14,8 +14,9 @@
  *     store 2049 393225 880
  *     sum 1f0c...                                   kt_hash_parts("mark", all before), hexadecimal
  *
- * A slot that does not read exactly so does not count.  A later version of these files, rows included, has another
- * number in the first line, and the sum as here: who knows only this one then leaves all of them alone. */
+ * A slot that does not read exactly so does not count.  Another version of these files, rows included, has another
+ * number in the first line, and the sum as here: who knows only this one then leaves all of them alone.  (1 was before
+ * values carried their proof, store/row_proof.h.) */
 #ifndef KT_STORE_MARK_H
 #define KT_STORE_MARK_H
 
@@ -35,7 +36,7 @@ struct kt_mark {
     struct kt_file_id file[KT_ENV_COUNT];
 };
 
-/* KT_ENOTFOUND: there is none.  KT_EDAMAGED: neither slot reads.  KT_EVERSION: a later version wrote one of them. */
+/* KT_ENOTFOUND: there is none.  KT_EDAMAGED: neither slot reads.  KT_EVERSION: another version wrote one of them. */
 int kt_mark_read(int dir_fd, struct kt_mark *out) KT_MUST;
 /* Durable on KT_OK, and m->turn is the next; on an error the mark before stands. */
 int kt_mark_write(int dir_fd, struct kt_mark *m) KT_MUST;
