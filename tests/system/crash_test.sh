@@ -69,6 +69,7 @@ for damage in half scribble remove; do
         "$KONTOR_BIN/kontor-generate" --seed 8 --customers 6000 | grep '^{"entity":"customer"' |
             awk -F'"source_id":"' '!seen[$1 substr($2, 1, index($2, "\""))]++' |
             sed "s/\"source_id\":\"/&$damage-${with%% *}-/" >"$work/lines"
+        : >"$work/tokens" # those of the crash before are not acknowledgements
         kontor 2 put --tokens <"$work/lines" >"$work/tokens" 2>/dev/null &
         writer=$!
         some() { [ "$(wc -l <"$work/tokens")" -gt 200 ]; }
