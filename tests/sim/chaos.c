@@ -156,6 +156,7 @@ static void chaos_of_offices(struct sim *s)
         office_end(o, SIM_STOP, 100);
     }
     if (sim_once_in(s, s->chaos.erase) && (o = any_up(s))) erasures_decide(s, o);
+    if (sim_once_in(s, s->chaos.revoke)) cuts_decide(s);
     if (sim_once_in(s, s->chaos.no_keys) && (o = any_up(s)) && o != s->liar)
         lie(o, SIM_LIE_NO_KEYS, long_or_short(s, 3000, 30000));
     if (sim_once_in(s, s->chaos.lie) && s->liar->up && !s->liar->lies)
@@ -218,27 +219,22 @@ void chaos_run(struct sim *s)
     if (s->lines_len) chaos_of_lines(s);
 }
 
-/* Who was given the newest roster may have gone back to older files since: it is brought once more. */
-static void bring_roster(struct sim *s)
+/* Who was given the newest roster, or an erasure, may have had no room for it, or have gone back to older files since:
+ * they are brought once more. */
+static void bring_word(struct sim *s)
 {
-    if (s->rosters == 1 || !s->chaos.restore) return;
-    office_end(&s->offices[0], SIM_STOP, 0);
-    s->offices[0].renew = true;
-}
-
-/* So may those who were given an erasure. */
-static void bring_erasures(struct sim *s)
-{
-    if (s->erasures_len == 0) return;
-    office_end(&s->offices[0], SIM_STOP, 0);
-    s->offices[0].erasures_due = s->erasures_len;
+    struct sim_office *o = &s->offices[s->removed == &s->offices[0]];
+    if (s->rosters == 1 && s->erasures_len == 0 && !s->cuts.version) return;
+    if (!s->chaos.restore && s->erasures_len == 0 && !s->cuts.version) return;
+    office_end(o, SIM_STOP, 0);
+    o->renew = true;
+    o->erasures_due = s->erasures_len;
 }
 
 void chaos_calm(struct sim *s)
 {
     const uint32_t lasting = SIM_LIES - 1 - SIM_LIE_NO_KEYS; /* what it alone has nobody could get in time */
-    bring_roster(s);
-    bring_erasures(s);
+    bring_word(s);
     if (s->frail && s->frail->rotten) office_end(s->frail, SIM_POWER, 0); /* its store is thrown away */
     for (unsigned i = 0; i < s->offices_len; i++) s->offices[i].lies_until_ms = 0;
     end_lies(s);

@@ -38,7 +38,7 @@ static void decide(struct sim *s, unsigned entity, unsigned place)
     x->place = place;
     x->compartment = place ? SIM_CORE : e->own;
     x->tag = organisation_tag(x->compartment, &e->entity);
-    x->generation = s->erased.next[entity][place]++;
+    x->generation = s->heard.next[entity][place]++;
     organisation_erase(s, x);
     sim_say(s, "%s:%s is erased in compartment %u, generation %u", e->system, e->id, x->compartment, x->generation);
 }
@@ -74,31 +74,31 @@ static uint32_t known(struct sim_office *o, const struct sim_erasure *x)
     return kt_keyring_generation(o->keyring, x->compartment, &x->tag);
 }
 
-void erasures_heard(struct sim_office *o)
+void word_heard(struct sim_office *o)
 {
     const uint64_t name = kt_keyring_erasures(o->keyring);
+    o->heard.cut = o->sim->cuts.version && kt_keyring_roster(o->keyring)->version >= o->sim->cuts.version;
     if (name == o->erasures_name) return;
     o->erasures_name = name;
     for (uint32_t i = 0; i < o->sim->erasures_len; i++) {
         const struct sim_erasure *x = &o->sim->erasures[i];
-        o->erased.next[x->entity][x->place] = known(o, x);
+        o->heard.next[x->entity][x->place] = known(o, x);
     }
 }
 
-bool erasures_just_heard(struct sim_office *o, unsigned entity)
+bool word_just_heard(struct sim_office *o, unsigned entity)
 {
     const unsigned ward = erasures_ward(o->sim, entity);
+    if (o->sim->cuts.version && kt_keyring_roster(o->keyring)->version >= o->sim->cuts.version && !o->heard.cut)
+        return true;
     for (uint32_t i = 0; i < o->sim->erasures_len; i++) {
         const struct sim_erasure *x = &o->sim->erasures[i];
-        if (x->entity == ward && known(o, x) != o->erased.next[ward][x->place]) return true;
+        if (x->entity == ward && known(o, x) != o->heard.next[ward][x->place]) return true;
     }
     return false;
 }
 
-bool erasures_all_heard(const struct sim_office *o)
-{
-    return memcmp(&o->erased, &o->sim->erased, sizeof o->erased) == 0;
-}
+bool word_all_heard(const struct sim_office *o) { return memcmp(&o->heard, &o->sim->heard, sizeof o->heard) == 0; }
 
 /* -------------------------------------------------------------------------------------------------------- the end */
 

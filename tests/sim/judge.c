@@ -35,13 +35,13 @@ bool judge_covers(const struct kt_vector *v, const struct sim_write *w)
     return !w->lost && kt_vector_get(v, w->head.origin) >= w->head.number;
 }
 
-bool judge_dead(const struct sim_erased *e, const struct sim_write *w)
+bool judge_dead(const struct sim_heard *e, const struct sim_write *w)
 {
-    return w->generation < e->next[w->ward][w->place];
+    return w->generation < e->next[w->ward][w->place] || (e->cut && w->cut);
 }
 
 /* What replaces a write comes after it, and is of the same entity. */
-uint32_t judge_live_at(const struct sim *s, const struct kt_vector *v, const struct sim_erased *e,
+uint32_t judge_live_at(const struct sim *s, const struct kt_vector *v, const struct sim_heard *e,
                        const struct sim_key *k, uint32_t *out)
 {
     uint32_t n = 0, at;
@@ -75,7 +75,7 @@ uint32_t *judge_room(const struct sim *s)
 uint32_t judge_live(struct sim *s, struct sim_office *o, const struct sim_key *k)
 {
     uint32_t *live = judge_room(s);
-    const uint32_t n = judge_live_at(s, &o->vector, &o->erased, k, live);
+    const uint32_t n = judge_live_at(s, &o->vector, &o->heard, k, live);
     free(live);
     return n;
 }
@@ -84,19 +84,19 @@ bool judge_linked(struct sim *s, struct sim_office *o, unsigned link)
 {
     const struct sim_key key = {link, KT_F_IDENTITY_LINK_VERDICT, 0};
     uint32_t *live = judge_room(s);
-    const uint32_t n = judge_live_at(s, &o->vector, &o->erased, &key, live);
+    const uint32_t n = judge_live_at(s, &o->vector, &o->heard, &key, live);
     enum sim_verdict strictest = n ? SIM_MATCH : SIM_NO_MATCH;
     for (uint32_t i = 0; i < n; i++)
         if (s->writes[live[i]].verdict < strictest) strictest = s->writes[live[i]].verdict;
     free(live);
-    return strictest == SIM_MATCH;
+    return strictest == SIM_MATCH && judge_named(s, o, link);
 }
 
 bool judge_known(struct sim *s, struct sim_office *o, unsigned entity)
 {
-    const struct sim_key put = {entity, KT_F_CUSTOMER_SOURCE, 0}, deleted = {entity, KT_F_CUSTOMER_DELETED, 0};
+    const struct sim_key deleted = {entity, KT_F_CUSTOMER_DELETED, 0};
     const bool reads = organisation_reads(s->offices_len, o->number + 1, s->entities[entity].own);
-    return judge_live(s, o, &put) > 0 && (reads || judge_live(s, o, &deleted) == 0);
+    return judge_named(s, o, entity) && (reads || judge_live(s, o, &deleted) == 0);
 }
 
 /* ------------------------------------------------------------------------------------------------- what happened */
@@ -117,7 +117,8 @@ static void add(struct sim *s, struct sim_office *o, const struct sim_write *w)
     kept->before = *last;
     kept->ward = erasures_ward(s, w->key.entity);
     kept->place = derived_core || (f && f->core);
-    kept->generation = o->erased.next[kept->ward][kept->place];
+    kept->cut = cuts_write(s, w->head, kept->place ? SIM_CORE : s->entities[w->key.entity].own);
+    kept->generation = o->heard.next[kept->ward][kept->place];
     sim_must(kt_vector_copy(&o->vector, &s->writes[s->writes_len++].seen) == KT_OK, "out of memory");
     *last = s->writes_len;
     sim_say(s, "office-%u has %s %u (%s:%s field %x/%u) in batch %u/%llx/%llu, in place of %u", o->number + 1,
@@ -141,7 +142,7 @@ static bool take_away(struct sim *s, struct sim_office *o, struct sim_write w)
 {
     w.adds = false;
     w.replaces = judge_room(s);
-    w.replaces_len = judge_live_at(s, &o->vector, &o->erased, &w.key, w.replaces);
+    w.replaces_len = judge_live_at(s, &o->vector, &o->heard, &w.key, w.replaces);
     const bool any = w.replaces_len > 0;
     if (any)
         add(s, o, &w);
@@ -170,13 +171,38 @@ static void judge_delete(struct sim *s, struct sim_office *o, struct sim_write w
         free(w.replaces);
 }
 
-/* A put of a customer brings it back, and names it where no name is live. */
-static void judge_named(struct sim *s, struct sim_office *o, struct sim_write w)
+/* What tells where an entity stands: said with the first put of it, and again only where that is not live. */
+static uint32_t name_of(uint32_t kind)
 {
-    w.key = (struct sim_key){w.key.entity, KT_F_CUSTOMER_DELETED, 0};
-    (void)take_away(s, o, w);
-    w.key.field = KT_F_CUSTOMER_SOURCE;
-    if (judge_live(s, o, &w.key) > 0) return;
+    static const uint32_t names[][2] = {
+        {KT_CUSTOMER, KT_F_CUSTOMER_SOURCE},
+        {KT_CASE, KT_F_CASE_NUMBER},
+        {KT_TASK, KT_F_TASK_PARENT},
+        {KT_LICENCE, KT_F_LICENCE_HOLDER},
+        {KT_RELATIONSHIP, KT_F_RELATIONSHIP_FROM},
+        {KT_IDENTITY_LINK, KT_F_IDENTITY_LINK_A},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i][0] == kind) return names[i][1];
+    return 0;
+}
+
+bool judge_named(struct sim *s, struct sim_office *o, unsigned entity)
+{
+    const struct sim_key key = {entity, name_of(s->entities[entity].kind), 0};
+    return judge_live(s, o, &key) > 0;
+}
+
+/* A put brings a customer back, and names what it is about where no name is live. */
+static void put(struct sim *s, struct sim_office *o, struct sim_write w)
+{
+    const struct sim_entity *e = &s->entities[w.key.entity];
+    if (e->kind == KT_CUSTOMER) {
+        w.key = (struct sim_key){w.key.entity, KT_F_CUSTOMER_DELETED, 0};
+        (void)take_away(s, o, w);
+    }
+    if (judge_named(s, o, w.key.entity)) return;
+    w.key = (struct sim_key){w.key.entity, name_of(e->kind), 0};
     w.adds = true;
     w.replaces = judge_room(s);
     add(s, o, &w);
@@ -192,9 +218,10 @@ void judge_write(struct sim *s, struct sim_office *o, const struct sim_intent *i
         judge_delete(s, o, w);
         return;
     }
-    if (s->entities[in->key.entity].kind == KT_CUSTOMER && in->adds && !in->resolves) judge_named(s, o, w);
+    const struct sim_field *f = sim_field(in->key.field);
+    if (in->adds && !in->resolves && !(f && f->before)) put(s, o, w);
     w.replaces = judge_room(s);
-    const uint32_t n = judge_live_at(s, &o->vector, &o->erased, &in->key, w.replaces);
+    const uint32_t n = judge_live_at(s, &o->vector, &o->heard, &in->key, w.replaces);
     for (uint32_t i = 0; i < n; i++) {
         const struct sim_write *seen = &s->writes[w.replaces[i]];
         const bool all = in->way == SIM_WRITE_ELEMENT || in->resolves || (n == 1 && !in->by_basis);
@@ -203,6 +230,14 @@ void judge_write(struct sim *s, struct sim_office *o, const struct sim_intent *i
             w.replaces[w.replaces_len++] = w.replaces[i];
     }
     add(s, o, &w);
+}
+
+void judge_cut(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->writes_len; i++) {
+        struct sim_write *w = &s->writes[i];
+        w->cut = cuts_write(s, w->head, w->place ? SIM_CORE : s->entities[w->key.entity].own);
+    }
 }
 
 void judge_restored(struct sim *s, struct sim_office *o, const struct kt_vector *older)

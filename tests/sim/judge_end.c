@@ -6,6 +6,7 @@
 void judge_copies(struct sim *s, struct sim_office *o, struct kt_head head, uint32_t copies, uint64_t since_ms)
 {
     uint32_t have = 0;
+    if (cuts_beyond(s, head.origin, head.number)) return; /* it counts nowhere */
     for (unsigned k = 0; k < s->offices_len; k++) {
         const struct sim_office *other = &s->offices[k];
         have += k != o->number && (kt_vector_get(&other->vector, head.origin) >= head.number ||
@@ -34,7 +35,7 @@ void judge_freshness(struct sim *s, struct sim_office *o)
             /* a restored office has forgotten what it wrote, and how far ahead its clock had been; a liar lies */
             const bool forgotten = s->offices[m - 1].restored_ms > 0 || &s->offices[m - 1] == s->liar;
             if (w->head.origin.member != m || kt_hlc_ms(w->at) >= offices[i].complete_through_ms || forgotten ||
-                w->at_risk || judge_covers(&o->vector, w))
+                w->at_risk || w->cut || judge_covers(&o->vector, w))
                 continue;
             sim_fail(s, SIM_LOST, "office-%u says it is complete for office-%u through %llu and lacks write %u of %llu",
                      o->number + 1, m, (unsigned long long)offices[i].complete_through_ms, w->number,
@@ -57,10 +58,11 @@ static void compare_digests(struct sim *s, const struct kt_engine_status *a, con
                          a->member, b->member, a->digests[i].compartment);
 }
 
-/* One that lies to the end is not waited for: what it held back from itself nobody can give it. */
+/* One that lies to the end is not waited for: what it held back from itself nobody can give it.  One that was removed
+ * is gone. */
 static bool counts(const struct sim *s, unsigned office)
 {
-    return !(s->lies_for_ever && &s->offices[office] == s->liar);
+    return !(s->lies_for_ever && &s->offices[office] == s->liar) && &s->offices[office] != s->removed;
 }
 
 bool judge_converged(struct sim *s)
@@ -73,7 +75,7 @@ bool judge_converged(struct sim *s)
     for (unsigned i = 0; i < s->offices_len && same; i++) {
         if (!counts(s, i)) continue;
         same = office_status(&s->offices[i], &a, &st[n]) && st[n].ledger.held == 0 && st[n].ledger.without == 0 &&
-               !st[n].ledger.erasing && erasures_all_heard(&s->offices[i]) &&
+               !st[n].ledger.erasing && word_all_heard(&s->offices[i]) &&
                st[n].ledger.position == st[n].ledger.store_position;
         if (!same || n++ == 0) continue;
         const struct kt_hash x = kt_vector_seals_hash(st[0].vector), y = kt_vector_seals_hash(st[n - 1].vector);
@@ -96,6 +98,7 @@ static void compare_journals(struct sim *s, struct sim_office *a, struct sim_off
     sim_must(kt_journal_span(a->store, ta, &position, &next) == KT_OK, "a journal does not read");
     for (; position < next; position++) {
         int err = kt_journal_get(a->store, ta, position, &x);
+        if (!err && cuts_beyond(s, x.origin, x.number)) continue; /* a journal keeps what it took */
         if (!err) err = kt_journal_find(b->store, tb, x.origin, x.number, &y);
         if (office_may_say(a, err) || office_may_say(b, err)) break; /* nobody has asked for it since it rotted */
         if (err || !kt_bytes_equal(x.batch, y.batch))
@@ -114,7 +117,7 @@ void judge_end(struct sim *s)
     for (uint32_t i = 0; i < s->writes_len; i++) {
         const struct sim_write *w = &s->writes[i];
         const bool told = counts(s, w->head.origin.member - 1);
-        if (!w->at_risk && told && !judge_covers(&s->offices[first].vector, w))
+        if (!w->at_risk && !w->cut && told && !judge_covers(&s->offices[first].vector, w))
             sim_fail(s, SIM_LOST, "write %u of office-%u was acknowledged and is gone", w->number,
                      w->head.origin.member);
     }

@@ -13,7 +13,7 @@ void judge_steps(struct sim *s, struct sim_office *o, const struct kt_vector *no
 {
     for (size_t i = 0; i < o->vector.len; i++) {
         const struct kt_vector_entry *e = &o->vector.entries[i];
-        if (kt_vector_get(now, e->origin) < e->number)
+        if (kt_vector_get(now, e->origin) < cuts_left(s, e->origin, e->number))
             sim_fail(s, SIM_LOST, "office-%u held batch %u/%llx/%llu and holds it no more", o->number + 1,
                      e->origin.member, (unsigned long long)e->origin.incarnation, (unsigned long long)e->number);
     }
@@ -25,7 +25,8 @@ static const struct kt_vector_entry *lacking(const struct sim_office *o, const s
 {
     const struct kt_vector *v = &o->vector;
     for (size_t i = 0; i < seen->len; i++)
-        if (kt_vector_get(v, seen->entries[i].origin) < seen->entries[i].number &&
+        if (kt_vector_get(v, seen->entries[i].origin) <
+                cuts_left(o->sim, seen->entries[i].origin, seen->entries[i].number) &&
             (!o->restored_ms || seen->entries[i].origin.member != o->number + 1))
             return &seen->entries[i];
     return NULL;
@@ -38,7 +39,7 @@ void judge_causes(struct sim *s, struct sim_office *o)
     for (uint32_t i = from; i < s->writes_len && !s->liar; i++) {
         const struct sim_write *w = &s->writes[i];
         const struct kt_vector_entry *e;
-        if (w->at_risk || !judge_covers(&o->vector, w) || !(e = lacking(o, &w->seen))) continue;
+        if (w->at_risk || w->cut || !judge_covers(&o->vector, w) || !(e = lacking(o, &w->seen))) continue;
         sim_fail(s, SIM_LOST, "office-%u has write %u and lacks what its author had seen: batch %u/%llx/%llu",
                  o->number + 1, w->number, e->origin.member, (unsigned long long)e->origin.incarnation,
                  (unsigned long long)e->number);
@@ -78,7 +79,7 @@ static bool shown_at(const struct sim *s, unsigned office, const struct sim_key 
 
 static bool live(const struct sim *s, const struct kt_vector *v, uint32_t write)
 {
-    uint32_t *all = judge_room(s), n = judge_live_at(s, v, &s->erased, &s->writes[write].key, all), i = 0;
+    uint32_t *all = judge_room(s), n = judge_live_at(s, v, &s->heard, &s->writes[write].key, all), i = 0;
     while (i < n && all[i] != write) i++;
     free(all);
     return i < n;
@@ -96,8 +97,8 @@ static void honour(struct sim *s, struct sim_office *o, const struct sim_token *
     if (!all || s->liar || e->unjudged || t->heads_len == KT_TOKEN_HEADS_MAX) return;
     for (uint32_t i = 0; i < s->writes_len; i++) {
         const struct sim_write *w = &s->writes[i];
-        if (w->key.entity != t->entity || !w->adds || !sim_field(w->key.field) || w->at_risk ||
-            judge_dead(&s->erased, w) || !judge_covers(&t->seen, w) || judge_covers(&o->vector, w) ||
+        if (w->key.entity != t->entity || !w->adds || !sim_field(w->key.field) || w->at_risk || w->cut ||
+            judge_dead(&s->heard, w) || !judge_covers(&t->seen, w) || judge_covers(&o->vector, w) ||
             !shown_at(s, t->office, &w->key) || !live(s, &t->seen, i))
             continue;
         sim_fail(s, SIM_LOST, "office-%u honours a token of office-%u's for %s:%s and lacks write %u, shown there",

@@ -84,7 +84,7 @@ static void compare_field(struct sim *s, unsigned entity, struct shown *shown)
 {
     const struct sim_key key = {entity, shown->field, UINT32_MAX};
     uint32_t *live = judge_room(s);
-    const uint32_t n = judge_live_at(s, &shown->office->vector, &shown->office->erased, &key, live);
+    const uint32_t n = judge_live_at(s, &shown->office->vector, &shown->office->heard, &key, live);
     for (uint32_t i = 0; i < n; i++) live[i] = s->writes[live[i]].number;
     qsort(live, n, sizeof *live, by_number);
     qsort(shown->numbers, shown->len, sizeof *shown->numbers, by_number);
@@ -116,18 +116,6 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
     return err;
 }
 
-/* A case has a number once somebody wrote the case itself; what came before it waits unseen. */
-static bool has_number(const struct sim *s, const struct sim_office *o, unsigned entity)
-{
-    for (uint32_t i = 0; i < s->writes_len; i++) {
-        const struct sim_write *w = &s->writes[i];
-        const struct sim_field *f = sim_field(w->key.field);
-        if (w->key.entity == entity && !(f && f->before) && judge_covers(&o->vector, w) && !judge_dead(&o->erased, w))
-            return true;
-    }
-    return false;
-}
-
 /* In whose view it stands: a customer, or a case. */
 static unsigned home_of(const struct sim *s, unsigned entity)
 {
@@ -143,7 +131,9 @@ bool judge_can_be_seen(struct sim *s, struct sim_office *o, unsigned entity)
     const struct sim_key deleted = {home, KT_F_CUSTOMER_DELETED, 0};
     if (e->unjudged || h->unjudged || e->kind == KT_IDENTITY_LINK) return false;
     if (e->kind == KT_CUSTOMER) return true;
-    if (h->kind == KT_CASE) return organisation_reads(s->offices_len, o->number + 1, h->own) && has_number(s, o, home);
+    /* a case is found by its number; what came before it waits unseen */
+    if (!judge_named(s, o, home) || !judge_named(s, o, entity)) return false;
+    if (h->kind == KT_CASE) return organisation_reads(s->offices_len, o->number + 1, h->own);
     return judge_known(s, o, home) && judge_live(s, o, &deleted) == 0;
 }
 

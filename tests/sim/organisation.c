@@ -219,15 +219,31 @@ static const struct issued *issue(struct sim *s, uint32_t versions)
     return i;
 }
 
+void organisation_cut(struct sim *s)
+{
+    const struct issued *i = issue(s, s->rosters);
+    struct kt_roster next = *i->chain[s->rosters];
+    next.version++;
+    next.previous = i->chain[s->rosters]->hash;
+    next.issued_ms++;
+    next.cuts = s->cuts.cuts;
+    next.cuts_len = s->cuts.len;
+    kt_buf_init(&s->cuts.roster, KT_ROSTER_BYTES_MAX);
+    sign_roster(&next, i->founding.secret[0], &s->cuts.roster);
+    s->cuts.version = next.version;
+}
+
 static void make_admission(struct sim *s, kt_member m, uint32_t versions, struct kt_buf *out)
 {
     const struct issued *i = issue(s, versions);
     struct kt_buf certificate;
-    struct kt_bytes bundles[BUNDLES_MAX], rosters[SIM_ROSTERS_MAX];
+    struct kt_bytes bundles[BUNDLES_MAX], rosters[SIM_ROSTERS_MAX + 1];
+    uint32_t rosters_len = versions;
     make_certificate(&i->founding, m, &certificate);
     for (uint32_t v = 0; v < versions; v++) rosters[v] = kt_buf_bytes(&i->rosters[v]);
+    if (s->cuts.version) rosters[rosters_len++] = kt_buf_bytes(&s->cuts.roster);
     for (uint32_t b = 0; b < i->bundles_len; b++) bundles[b] = kt_buf_bytes(&i->bundles[versions - 1][b]);
-    const struct kt_admission a = {kt_buf_bytes(&certificate), rosters, versions, bundles, i->bundles_len};
+    const struct kt_admission a = {kt_buf_bytes(&certificate), rosters, rosters_len, bundles, i->bundles_len};
     kt_buf_init(out, 16u << 20);
     sim_must(kt_admission_encode(&a, out) == KT_OK, "an admission cannot be made");
     kt_buf_free(&certificate);

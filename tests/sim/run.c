@@ -95,6 +95,7 @@ static void open_all(struct sim *s)
     judge_open(s);
     workload_open(s);
     erasures_open(s);
+    cuts_open(s);
 }
 
 static void close_all(struct sim *s)
@@ -102,6 +103,7 @@ static void close_all(struct sim *s)
     workload_close(s);
     network_close(s);
     erasures_close(s);
+    kt_buf_free(&s->cuts.roster);
     for (unsigned i = 0; i < s->offices_len; i++) office_free(&s->offices[i]);
     judge_close(s);
     thrower = NULL;
@@ -111,7 +113,7 @@ static void run_offices(struct sim *s)
 {
     for (unsigned i = 0; i < s->offices_len && !s->verdict; i++) {
         struct sim_office *o = &s->offices[i];
-        if (!o->store && s->now_ms >= o->start_at_ms) office_start(o);
+        if (!o->store && s->now_ms >= o->start_at_ms && o != s->removed) office_start(o);
         if (!o->up || s->now_ms < o->paused_until_ms) continue;
         if (o->inbox_len || s->now_ms - o->stepped_ms >= kt_engine_idle_ms(o->engine)) office_step(o);
     }

@@ -7,6 +7,7 @@
  *   fields.c        what can be put, field by field
  *   chaos.c         when what goes wrong
  *   erasures.c      what the authority erases, and who has heard of it
+ *   cuts.c          how far a member's word counts, once the authority says so
  *   rot.c           bits of a disk that change by themselves
  *   liar.c          what a member gone rogue makes of the frames it sends
  *   workload.c      what clients ask of offices
@@ -36,6 +37,7 @@
 #define SIM_ENTITIES_MAX   61u
 #define SIM_ROSTERS_MAX    6u
 #define SIM_ERASURES_MAX   24u
+#define SIM_CUTS_MAX       64u
 #define SIM_COMPARTMENTS   5u
 #define SIM_CORE           1u
 #define SIM_LINES_MAX      (SIM_OFFICES_MAX * (SIM_OFFICES_MAX - 1)) /* two between any two offices */
@@ -52,9 +54,10 @@ enum sim_exit {
 struct sim;
 
 /* Of each ward - an entity's part in its own compartment, [0], and in core, [1] - the generation that is written now:
- * what was written with a lower one is dead. */
-struct sim_erased {
+ * what was written with a lower one is dead.  And whether a member's word is cut. */
+struct sim_heard {
     uint32_t next[SIM_ENTITIES_MAX][2];
+    bool cut;
 };
 
 struct sim_options {
@@ -115,7 +118,7 @@ struct sim_office {
     kt_member withholds;       /* whose batches it does not pass on */
     struct kt_buf stolen;      /* a batch of another's that it sealed as its own */
     bool renew;                /* its operator brings the newest roster with the next start */
-    struct sim_erased erased;  /* what it had heard of erasures after the last step, of */
+    struct sim_heard heard;    /* what it had heard of the authority after the last step: erasures, of */
     uint64_t erasures_name;    /* the set of this name */
     uint32_t erasures_due;     /* its operator brings the last so many erasures with the next start */
     bool held;                 /* it had envelopes it could not open, after the last step */
@@ -162,12 +165,20 @@ void erasures_close(struct sim *s);
 void erasures_decide(struct sim *s,
                      struct sim_office *o); /* something of one entity; it hears of it with its next start */
 void erasures_bring(struct sim_office *o);  /* those that are due, before it starts */
-void erasures_heard(struct sim_office *o);  /* after a step: what does it know now? */
+void word_heard(struct sim_office *o);      /* after a step: what does it know now? */
 /* Has it heard since of an erasure of the ward of this entity?  Then nobody can tell whether it had when it wrote. */
-bool erasures_just_heard(struct sim_office *o, unsigned entity);
-bool erasures_all_heard(const struct sim_office *o);
+bool word_just_heard(struct sim_office *o, unsigned entity);
+bool word_all_heard(const struct sim_office *o);
 unsigned erasures_ward(const struct sim *s, unsigned entity); /* where it lives: a task in its case */
 void judge_erased(struct sim *s, struct sim_office *o);       /* at the end: nothing is left of what is dead */
+
+/* cuts.c */
+void cuts_open(struct sim *s);
+void cuts_decide(struct sim *s);
+bool cuts_beyond(const struct sim *s, struct kt_origin o, uint64_t number);  /* is the whole batch cut? */
+bool cuts_write(const struct sim *s, struct kt_head head, kt_compartment c); /* or this of it? */
+/* How far one who holds so much of an origin holds it once it has heard. */
+uint64_t cuts_left(const struct sim *s, struct kt_origin o, uint64_t number);
 
 /* What a member with good keys may do to what it sends. */
 enum sim_lie {
@@ -276,6 +287,7 @@ void workload_close(struct sim *s);
 void workload_run(struct sim *s);
 /* The reply to a request came (or never will: reply NULL). */
 void workload_reply(struct sim_office *o, void *ref, const struct kt_reply *reply);
+void workload_removed(struct sim_office *o); /* nobody waits for it any more */
 void workload_stepped(struct sim_office *o);
 /* The office is back after an end amid a step: did what it had not answered happen? */
 void workload_settle(struct sim_office *o);
@@ -297,11 +309,14 @@ void judge_freshness(struct sim *s, struct sim_office *o);
 uint32_t judge_live(struct sim *s, struct sim_office *o, const struct sim_key *k); /* how many values */
 /* Which entities a lookup shows: a bit for each. */
 uint64_t judge_shown(const struct sim *s, struct kt_arena *a, const struct kt_reply *reply);
+/* Is it said what it is, or where it belongs? */
+bool judge_named(struct sim *s, struct sim_office *o, unsigned entity);
 /* Is there a view in which all that is live of it must stand? */
 bool judge_can_be_seen(struct sim *s, struct sim_office *o, unsigned entity);
 void judge_found(struct sim *s, struct sim_office *o);     /* judge_found.c: who has an identifier */
 void judge_conflicts(struct sim *s, struct sim_office *o); /* and what is listed as undecided */
 void judge_links(struct sim *s, struct sim_office *o);     /* judge_links.c: which records are one customer */
+void judge_cut(struct sim *s); /* the authority has decided how far a member's word counts */
 /* judge_order.c: before an office's vector becomes `now`; what it has beside what that came after; what tokens say */
 void judge_steps(struct sim *s, struct sim_office *o, const struct kt_vector *now);
 void judge_causes(struct sim *s, struct sim_office *o);
@@ -320,7 +335,7 @@ int judge_look(struct sim_office *o, const struct sim_entity *e, struct kt_arena
 /* Which kinds of fault this seed knows, and how often: once in so many quanta; 0: never. */
 struct sim_chaos {
     uint32_t kill, power, stop, pause, fail, full, restore, save, checkpoint, clock, link_dies, cut, partition, slow,
-        no_keys, roster, storm, lie, away, rot, rewind, erase;
+        no_keys, roster, storm, lie, away, rot, rewind, erase, revoke;
 };
 
 /* What a lookup gave to wait for, and what its office held then. */
@@ -369,7 +384,15 @@ struct sim {
         struct kt_buf bytes;
     } erasures[SIM_ERASURES_MAX];
     uint32_t erasures_len;
-    struct sim_erased erased; /* what the authority decided */
+    struct sim_heard heard; /* what the authority decided */
+    struct sim_cuts {
+        kt_compartment compartment; /* 0: all */
+        struct kt_cut cuts[SIM_CUTS_MAX];
+        uint32_t len;
+        struct kt_buf roster; /* signed; it follows the last of `rosters` */
+        uint32_t version;
+    } cuts;
+    struct sim_office *removed; /* it never starts again, or NULL */
 
     uint32_t rosters; /* versions the authority has issued */
     bool long_values;
@@ -411,6 +434,7 @@ void organisation_keyring(struct kt_store *store, struct kt_world *world, kt_mem
 /* Takes in the rosters issued so far, as an operator brings them.  No office runs while the authority works. */
 void organisation_renew(struct sim *s, struct kt_keyring *k, kt_member m);
 struct kt_tag organisation_tag(kt_compartment c, const struct kt_entity_id *ward);
+void organisation_cut(struct sim *s); /* signs what s->cuts says: the next roster, and the last */
 void organisation_erase(struct sim *s, struct sim_erasure *x); /* signs it: x->bytes */
 const uint8_t *organisation_id_key(void);
 kt_compartment organisation_compartment(const char *system);

@@ -144,7 +144,7 @@ static void record(struct sim_office *o, struct sim_request *r, bool by_head, st
         const struct kt_head h = by_head ? head : r->results[i];
         if (!by_head && !r->changed[i]) continue;
         e = kt_vector_find(&o->vector, h.origin);
-        if (blind || erasures_just_heard(o, r->intents[i].key.entity))
+        if (blind || word_just_heard(o, r->intents[i].key.entity))
             o->sim->entities[r->intents[i].key.entity].unjudged = true;
         judge_write(o->sim, o, &r->intents[i], r->numbers[i], h, e ? e->hlc : 0);
     }
@@ -186,7 +186,7 @@ void workload_stepped(struct sim_office *o)
     }
     o->head = now;
     note_held(o);
-    erasures_heard(o);
+    word_heard(o);
 }
 
 void workload_settle(struct sim_office *o)
@@ -207,8 +207,17 @@ void workload_settle(struct sim_office *o)
     o->forgot = false;
     o->held = true; /* for all it knows of its life before */
     note_held(o);
-    erasures_heard(o);
+    word_heard(o);
     o->requests_waiting = 0;
+}
+
+void workload_removed(struct sim_office *o)
+{
+    struct sim_request *next;
+    for (struct sim_request *r = o->sim->asked; r; r = next) {
+        next = r->next;
+        if (r->office == o->number) drop(o->sim, r);
+    }
 }
 
 /* --------------------------------------------------------------------------------------------------------- requests */
