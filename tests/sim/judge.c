@@ -240,8 +240,20 @@ void judge_cut(struct sim *s)
     }
 }
 
+/* What a token stands for is told by numbers: those that may be used again tell nothing. */
+static void forget_tokens(struct sim *s, const struct sim_office *o, const struct kt_vector *older)
+{
+    for (uint32_t i = 0; i < SIM_TOKENS; i++)
+        for (size_t n = 0; n < s->tokens[i].seen.len; n++) {
+            const struct kt_vector_entry *e = &s->tokens[i].seen.entries[n];
+            if (e->origin.member == o->number + 1 && e->number > kt_vector_get(older, e->origin))
+                s->tokens[i].heads_len = 0;
+        }
+}
+
 void judge_restored(struct sim *s, struct sim_office *o, const struct kt_vector *older)
 {
+    forget_tokens(s, o, older);
     for (uint32_t i = 0; i < s->writes_len; i++) {
         struct sim_write *w = &s->writes[i];
         bool elsewhere = judge_covers(older, w) || !judge_covers(&o->vector, w);

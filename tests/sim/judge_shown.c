@@ -130,7 +130,10 @@ bool judge_can_be_seen(struct sim *s, struct sim_office *o, unsigned entity)
     const struct sim_entity *h = &s->entities[home];
     const struct sim_key deleted = {home, KT_F_CUSTOMER_DELETED, 0};
     if (e->unjudged || h->unjudged || e->kind == KT_IDENTITY_LINK) return false;
-    if (e->kind == KT_CUSTOMER) return true;
+    if (e->kind == KT_CUSTOMER) { /* consents may come before the record, and wait unseen */
+        const struct sim_key consents = {entity, KT_F_CUSTOMER_CONSENT, UINT32_MAX};
+        return judge_named(s, o, entity) || judge_live(s, o, &consents) == 0;
+    }
     /* a case is found by its number; what came before it waits unseen */
     if (!judge_named(s, o, home) || !judge_named(s, o, entity)) return false;
     if (h->kind == KT_CASE) return organisation_reads(s->offices_len, o->number + 1, h->own);
