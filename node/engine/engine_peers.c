@@ -120,13 +120,15 @@ static int standing(struct kt_engine *e, const struct kt_opened *o)
                              kt_vector_find(kt_ledger_vector(e->ledger), o->batch.seal.origin));
 }
 
-/* It was opened ahead: the roster it names may have come since, or one with another cut. */
+/* It was opened ahead: the roster it names may have come since, or one with another cut, or the erasure for what it
+ * lacks. */
 static int judge_now(struct kt_engine *e, struct kt_intake *i, uint32_t n, int *verdict)
 {
     struct kt_opened *o = &i->opened[n];
     const struct kt_answer_batch *b = &i->message.answer.batches[n];
     int err = KT_OK;
-    if (o->judged_by != kt_keyring_roster(e->keyring)->version)
+    const bool excused = o->verdict == KT_ETRUNCATED && o->erasures != kt_keyring_erasures(e->keyring);
+    if (excused || o->judged_by != kt_keyring_roster(e->keyring)->version)
         err = kt_open_batch(e->keyring, NULL, o->bytes, b->wraps, b->wraps_len, &i->arena, o);
     if (err && err != KT_ELIMIT) return err;
     *verdict = err ? err : standing(e, o); /* KT_ELIMIT: this frame opens into too much, and is its peer's */

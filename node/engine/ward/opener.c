@@ -155,7 +155,8 @@ int kt_open_batch(struct kt_keyring *k, struct kt_packer *packer, struct kt_byte
                   uint32_t wraps_len, struct kt_arena *arena, struct kt_opened *out)
 {
     const struct kt_roster *newest = kt_keyring_roster(k);
-    *out = (struct kt_opened){.bytes = bytes, .judged_by = newest ? newest->version : 0};
+    *out = (struct kt_opened){
+        .bytes = bytes, .judged_by = newest ? newest->version : 0, .erasures = kt_keyring_erasures(k)};
     out->verdict = kt_batch_decode(bytes, arena, &out->batch);
     if (out->verdict) return out->verdict == KT_ENOMEM ? KT_ENOMEM : KT_OK;
     const struct kt_roster *named = kt_keyring_roster_version(k, out->batch.seal.roster_version);

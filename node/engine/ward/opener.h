@@ -31,6 +31,7 @@ struct kt_opened {
     struct kt_bytes bytes; /* the batch as received */
     struct kt_batch batch;
     uint32_t judged_by; /* version of the newest roster then: by its cuts its sections count */
+    uint64_t erasures;  /* those known then (kt_keyring_erasures): they say which items may lack their content */
     int verdict;        /* KT_OK: form, hashes and signature are good; else why not (kt_judge_seal) */
     struct kt_opened_envelope *envelopes;
     uint32_t envelopes_len;
