@@ -276,8 +276,12 @@ void network_heal(struct sim *s)
     for (unsigned i = 0; i < s->lines_len; i++) {
         s->lines[i].cut_until_ms[0] = s->lines[i].cut_until_ms[1] = 0;
         s->lines[i].bytes_per_ms = 1000;
-        for (int way = 0; way < 2; way++)
+        const uint64_t soon = s->now_ms + s->lines[i].latency_ms;
+        for (int way = 0; way < 2; way++) {
             for (struct sim_frame *f = s->lines[i].first[way]; f; f = f->next)
-                if (f->at_ms > s->now_ms + s->lines[i].latency_ms) f->at_ms = s->now_ms + s->lines[i].latency_ms;
+                if (f->at_ms > soon) f->at_ms = soon;
+            if (s->lines[i].last_at_ms[way] > soon)
+                s->lines[i].last_at_ms[way] = soon; /* what follows queues no longer */
+        }
     }
 }
