@@ -90,6 +90,7 @@ void judge_conflicts(struct sim *s, struct sim_office *o)
     for (unsigned i = 0; i < s->entities_len && !err; i++) {
         const struct sim_entity *e = &s->entities[i];
         if (!readable(s, o, i) || (e->kind == KT_CUSTOMER && !judge_known(s, o, i))) continue;
+        if (!judge_named(s, o, i)) continue; /* a cut took the name it would be listed under */
         const struct sim_field *f;
         for (uint32_t n = sim_fields_of(e->kind, &f); n-- > 0; f++) {
             if (!f->listed) continue;

@@ -32,11 +32,23 @@ static const struct kt_vector_entry *lacking(const struct sim_office *o, const s
     return NULL;
 }
 
+#define ROSTER_SETTLES_MS (3 * KT_PULSE_MS) /* so long a batch that named a roster too new may be asked for again */
+
+/* A batch that names a roster still on its way waits for it, and blocks its own origin alone. */
+static bool waits_for_rosters(struct sim *s)
+{
+    for (unsigned i = 0; i < s->offices_len; i++)
+        if (!s->offices[i].up || kt_keyring_roster(s->offices[i].keyring)->version < s->rosters)
+            s->rosters_differ_ms = s->now_ms;
+    return s->rosters > 1 && s->now_ms - s->rosters_differ_ms < ROSTER_SETTLES_MS;
+}
+
 /* A refused batch blocks its own origin alone, so order is kept among those who do not lie. */
 void judge_causes(struct sim *s, struct sim_office *o)
 {
     const uint32_t from = s->writes_len > NEWEST ? s->writes_len - NEWEST : 0;
-    for (uint32_t i = from; i < s->writes_len && !s->liar; i++) {
+    const bool waits = waits_for_rosters(s);
+    for (uint32_t i = from; i < s->writes_len && !s->liar && !waits; i++) {
         const struct sim_write *w = &s->writes[i];
         const struct kt_vector_entry *e;
         if (w->at_risk || w->cut || !judge_covers(&o->vector, w) || !(e = lacking(o, &w->seen))) continue;

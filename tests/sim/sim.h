@@ -395,6 +395,7 @@ struct sim {
     struct sim_office *removed; /* it never starts again, or NULL */
 
     uint32_t rosters; /* versions the authority has issued */
+    uint64_t rosters_differ_ms; /* when an office was last seen without the newest of them */
     bool long_values;
     char padding[SIM_PADDING_MAX + 1];
 
