@@ -71,8 +71,7 @@ enum kt_effect_kind {
     KT_FX_PULSE,         /* issue our pulse now, hand it back through kt_replica_own_pulse, relay bundles follow */
     KT_FX_KEEP_PULSE,    /* member, message: its newest pulse alone, to be kept durably */
     KT_FX_FORK, /* origin: the event's batch is of another side than ours: keep the proof, frozen until a cut */
-    KT_FX_OWN_HEAD_AHEAD, /* a peer holds batches of our own that we lack, or ours has forked: take a new incarnation
-                             with the next write */
+    KT_FX_OWN_HEAD_AHEAD, /* a peer holds batches of our own that we lack, or ours has forked: take a new incarnation */
     KT_FX_CLOSE,          /* link, why */
 };
 
