@@ -87,7 +87,7 @@ struct kt_engine {
     bool head_unsure;                  /* ask the peers for our own head before the first write */
     kt_member confirmed[KT_PEERS_MAX]; /* who has told us; some perhaps twice */
     uint32_t confirmed_len;
-    bool head_ahead; /* a peer holds more of us than we do: a new incarnation with the next write */
+    bool head_ahead; /* a peer holds more of us than we do: a new incarnation at the end of this step */
     uint64_t unsure_until_mono_ms;
     uint64_t believed_mono_ms;                 /* when a peer's bare word last made us begin anew; 0: never */
     bool told_again;                           /* and such a word came again, too soon after it */

@@ -1,7 +1,7 @@
 /* The opener: verify, hash, unwrap, open, decode - pure work ahead of the engine, on a thread of its own or inline.
  *
- * What it finds depends on the batch, the rosters, the keys and the erasures alone.  Where a key is missing the envelope
- * is held; the engine tries again whenever keys come. */
+ * What it finds depends on the batch, the rosters, the keys and the erasures alone.  Where a key is missing the
+ * envelope is held; the engine tries again whenever keys come. */
 #ifndef KT_ENGINE_OPENER_H
 #define KT_ENGINE_OPENER_H
 
